@@ -1,0 +1,71 @@
+//! What the chain tells the outside: alerts and automation listen to these.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Cause;
+use crate::keys::Tenant;
+use crate::outcome::Funnel;
+
+/// An event on the bus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A run has ended; its funnel adds up.
+    RunFinished {
+        /// Flow.
+        flow: String,
+        /// Run.
+        run: String,
+        /// Counts.
+        funnel: Funnel,
+    },
+    /// Records were rejected in a run.
+    RecordsRejected {
+        /// Flow.
+        flow: String,
+        /// Run.
+        run: String,
+        /// How many.
+        count: u64,
+        /// The first causes.
+        causes: Vec<Cause>,
+    },
+    /// Somebody must change configuration before the flow can go on.
+    FlowNeedsSettings {
+        /// Flow.
+        flow: String,
+        /// What is wrong.
+        cause: Cause,
+    },
+    /// The connection's consent is gone; its flows have stopped.
+    ConnectionNeedsConsent {
+        /// Connection.
+        connection: String,
+        /// What happened.
+        cause: Cause,
+    },
+}
+
+impl EventKind {
+    /// Name on the bus (detail type), such as `RunFinished`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunFinished { .. } => "RunFinished",
+            Self::RecordsRejected { .. } => "RecordsRejected",
+            Self::FlowNeedsSettings { .. } => "FlowNeedsSettings",
+            Self::ConnectionNeedsConsent { .. } => "ConnectionNeedsConsent",
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Ports: what the chain needs from an engine (store, queue, bus, vault, clock) and from a connector (source, target).
+//!
+//! All are small, asynchronous and object-safe. Domain logic is written once over them; the engines are twins that one
+//! suite of port tests holds to the same behaviour.
+
+pub mod bus;
+pub mod calls;
+pub mod clock;
+pub mod queue;
+pub mod source;
+pub mod store;
+pub mod systems;
+pub mod target;
+pub mod vault;
+
+pub use bus::Bus;
+pub use calls::{Calls, Exchange, Priority};
+pub use clock::{Clock, SystemClock};
+pub use queue::{Queue, QueueMessage};
+pub use source::{FetchPage, FetchQuery, Source};
+pub use store::{Condition, Item, Key, Store, StoreError};
+pub use systems::Systems;
+pub use target::{CustomerLink, Found, Reference, Sent, Target};
+pub use vault::Vault;

@@ -1,0 +1,118 @@
+//! Writing to a system: find, look up, send.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::Calls;
+use crate::document::DocumentType;
+use crate::error::Failure;
+use crate::keys::NonEmpty;
+use crate::message::CustomerDecision;
+use crate::system::Lookup;
+
+/// A document that the target already has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Id in the target.
+    pub id: String,
+    /// Number the target shows.
+    pub number: String,
+}
+
+/// A resolved code.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Id in the target.
+    pub id: String,
+    /// Code as the target writes it.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// Facts that rows and checks use: `percent` of a VAT code, `blocked`, `fraction_allowed`, …
+    #[serde(default)]
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A customer in the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerLink {
+    /// Id of the debtor.
+    pub id: String,
+    /// Code the target shows.
+    #[serde(default)]
+    pub code: String,
+    /// Id of the contact person, for companies.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// Delivery addresses that exist: keyed hash of the place → id.
+    #[serde(default)]
+    pub addresses: BTreeMap<String, String>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Id in the target.
+    pub id: String,
+    /// Number the target shows.
+    pub number: String,
+    /// Net amount the target computed, when it answers one.
+    #[serde(default)]
+    pub net: Option<rust_decimal::Decimal>,
+    /// Total the target computed, tax included, when it answers one.
+    #[serde(default)]
+    pub total: Option<rust_decimal::Decimal>,
+}
+
+/// A system that documents are written to.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Which of these natural keys exist as a document of this type. Asked for a whole chunk at once.
+    async fn find_documents(
+        &self,
+        document: DocumentType,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure>;
+
+    /// Customers by e-mail address (lower case). Asked for a whole chunk at once.
+    async fn find_customers(
+        &self,
+        emails: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure>;
+
+    /// References of codes in a list; codes that the target does not have are absent from the answer.
+    async fn look_up(
+        &self,
+        list: Lookup,
+        codes: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure>;
+
+    /// Makes the customer exist with everything the document needs (debtor, contact, delivery address).
+    ///
+    /// With a known link only what is missing is added (or, when `decision.update` is set, changed). Safe to repeat
+    /// after a lost answer: parts that exist are found before they are created.
+    async fn send_customer(
+        &self,
+        decision: &CustomerDecision,
+        known: Option<&CustomerLink>,
+        calls: &Calls,
+    ) -> Result<CustomerLink, Failure>;
+
+    /// Creates an order document. Not safe to repeat by itself: the caller claims and searches first.
+    async fn send_order(
+        &self,
+        document: DocumentType,
+        payload: &serde_json::Value,
+        customer: &CustomerLink,
+        delivery_key: Option<&str>,
+        calls: &Calls,
+    ) -> Result<Sent, Failure>;
+
+    /// Reaches the system with the credentials and says who answers (name, version, administration).
+    async fn test_connection(&self, calls: &Calls) -> Result<String, Failure>;
+}

@@ -1,0 +1,184 @@
+//! Facts that a connector declares about its system: what it can do, its limits, and how it computes totals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{DocumentType, Entity};
+
+/// Facts about one system. Everything the chain needs to know without asking the system itself.
+#[derive(Debug)]
+pub struct SystemFacts {
+    /// Id in configuration, such as `exact-online`.
+    pub id: &'static str,
+    /// Name as its vendor writes it.
+    pub name: &'static str,
+    /// Shop or ERP.
+    pub kind: SystemKind,
+    /// Entities it can be read from.
+    pub gets: &'static [Entity],
+    /// Entities that can be written to it.
+    pub sends: &'static [Entity],
+    /// Documents an order can become; empty for shops.
+    pub documents: &'static [DocumentType],
+    /// Lists whose codes are resolved before writing.
+    pub lookups: &'static [Lookup],
+    /// Most characters of the natural key of a document; a longer one is rejected, never cut.
+    pub reference_max_chars: Option<usize>,
+    /// How it computes amounts; `None` for systems that post what they are given.
+    pub rounding: Option<RoundingModel>,
+    /// Limits to stay under.
+    pub limits: Limits,
+    /// Default lanes of a flow into this system.
+    pub default_lanes: u32,
+    /// Default mapping rows.
+    pub rows: &'static [RowsFile],
+    /// Field catalogue (YAML).
+    pub fields: &'static str,
+    /// What a user fills in (YAML).
+    pub settings: &'static str,
+}
+
+impl SystemFacts {
+    /// The default rows for one side of an entity.
+    pub fn rows_for(&self, side: Side, entity: Entity, document: Option<DocumentType>) -> Option<&'static RowsFile> {
+        self.rows.iter().find(|r| r.side == side && r.entity == entity && r.document == document)
+    }
+}
+
+/// Shop or ERP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemKind {
+    /// Web shop.
+    Shop,
+    /// ERP or accounting.
+    Erp,
+}
+
+/// Which side of a flow a mapping belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Native record → canonical document.
+    Source,
+    /// Canonical document → native payload.
+    Target,
+}
+
+/// A mapping file that a connector ships.
+#[derive(Debug)]
+pub struct RowsFile {
+    /// Side.
+    pub side: Side,
+    /// Entity.
+    pub entity: Entity,
+    /// Document type, on the target side of orders.
+    pub document: Option<DocumentType>,
+    /// File name for messages, such as `woocommerce/rows/order.yaml`.
+    pub name: &'static str,
+    /// Text of the file.
+    pub text: &'static str,
+}
+
+/// A list in the target whose codes become references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lookup {
+    /// Articles by code.
+    Item,
+    /// VAT codes.
+    VatCode,
+    /// Payment terms.
+    PaymentTerms,
+    /// Shipping methods.
+    ShippingMethod,
+    /// General ledger accounts.
+    RevenueAccount,
+    /// Journals.
+    Journal,
+    /// Cost centres.
+    CostCenter,
+    /// Cost units.
+    CostUnit,
+    /// Warehouses.
+    Warehouse,
+    /// Debtors by code.
+    DefaultCustomer,
+}
+
+impl Lookup {
+    /// All lists.
+    pub const ALL: [Self; 10] = [
+        Self::Item,
+        Self::VatCode,
+        Self::PaymentTerms,
+        Self::ShippingMethod,
+        Self::RevenueAccount,
+        Self::Journal,
+        Self::CostCenter,
+        Self::CostUnit,
+        Self::Warehouse,
+        Self::DefaultCustomer,
+    ];
+
+    /// Name: the settings key and the key under `codes` and `refs` in rows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Item => "item",
+            Self::VatCode => "vat_code",
+            Self::PaymentTerms => "payment_terms",
+            Self::ShippingMethod => "shipping_method",
+            Self::RevenueAccount => "revenue_account",
+            Self::Journal => "journal",
+            Self::CostCenter => "cost_center",
+            Self::CostUnit => "cost_unit",
+            Self::Warehouse => "warehouse",
+            Self::DefaultCustomer => "default_customer",
+        }
+    }
+
+    /// The list as a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Item => "item",
+            Self::VatCode => "VAT code",
+            Self::PaymentTerms => "payment condition",
+            Self::ShippingMethod => "shipping method",
+            Self::RevenueAccount => "revenue account",
+            Self::Journal => "journal",
+            Self::CostCenter => "cost centre",
+            Self::CostUnit => "cost unit",
+            Self::Warehouse => "warehouse",
+            Self::DefaultCustomer => "debtor",
+        }
+    }
+}
+
+/// How a system turns posted lines into a total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundingModel {
+    /// Decimals of a posted unit price that the system keeps.
+    pub unit_price_decimals: u32,
+    /// Where tax is rounded.
+    pub tax: TaxRounding,
+}
+
+/// Where a system rounds tax.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaxRounding {
+    /// Once per VAT code over the whole document.
+    PerVatCode,
+    /// On every line.
+    PerLine,
+}
+
+/// Declared limits of a system; `None` where there is none or none is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls a minute.
+    pub calls_per_minute: Option<u32>,
+    /// Calls a day.
+    pub calls_per_day: Option<u32>,
+    /// Error answers an hour and endpoint that are still safe.
+    pub errors_per_hour: Option<u32>,
+    /// Calls at the same time.
+    pub concurrency: Option<u32>,
+}
