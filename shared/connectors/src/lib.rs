@@ -1,1 +1,6 @@
-//! placeholder
+//! Connectors: the code for each system that Koppel reads from or writes to, written once per system and never per
+//! pair.
+//!
+//! [`http`] is the kit they are built on; each system is a folder with the same file names; [`registry`] lists them.
+
+pub mod http;

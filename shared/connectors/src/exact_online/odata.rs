@@ -1,0 +1,215 @@
+//! The dialect of OData that Exact Online speaks: literals, filters, both list shapes, padding and local dates.
+//!
+//! Everything here is pure. A value that goes into a filter passes through [`text`] or [`guid`], so that an apostrophe
+//! or an ampersand in shop data can neither break a query nor widen it.
+
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use koppel_core::{Cause, Failure};
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use crate::http::request::encode;
+
+/// Most terms of one `or` chain; longer chains were seen to slow down or fail.
+pub(super) const TERMS_PER_FILTER: usize = 25;
+/// Longest path with query that is sent: servers and proxies on the way cut or refuse more.
+pub(super) const URL_MAX_CHARS: usize = 1_900;
+/// Width of account codes: left-padded with spaces in answers and in exact filters.
+const ACCOUNT_CODE_WIDTH: usize = 18;
+
+/// A text literal; an apostrophe is doubled.
+pub(super) fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+/// A GUID literal; anything that is not a GUID is refused, so that it can never become part of a query.
+pub(super) fn guid(value: &str) -> Result<String, Failure> {
+    let id = uuid::Uuid::try_parse(value.trim()).map_err(|_| {
+        Failure::reject(
+            Cause::new("not_a_guid", format!("«{value}» is not an id of Exact Online"))
+                .advice("give the id as 8-4-4-4-12 hexadecimal characters, or look the code up instead"),
+        )
+    })?;
+    Ok(format!("guid'{}'", id.hyphenated()))
+}
+
+/// `field eq a or field eq b …` for every field and literal.
+pub(super) fn any_of(fields: &[&str], literals: &[String]) -> String {
+    let mut terms = Vec::with_capacity(fields.len() * literals.len());
+    for literal in literals {
+        terms.extend(fields.iter().map(|field| format!("{field} eq {literal}")));
+    }
+    terms.join(" or ")
+}
+
+/// Cuts `literals` into filters of at most [`TERMS_PER_FILTER`] terms that also keep the URL short.
+pub(super) fn filters(fields: &[&str], literals: &[String], rest_of_url: usize) -> Vec<String> {
+    let per_filter = (TERMS_PER_FILTER / fields.len().max(1)).max(1);
+    let room = URL_MAX_CHARS.saturating_sub(rest_of_url);
+    let mut filters = Vec::new();
+    let mut chunk: Vec<String> = Vec::new();
+    for literal in literals {
+        let mut with_this = chunk.clone();
+        with_this.push(literal.clone());
+        let too_long = encode(&any_of(fields, &with_this)).len() > room;
+        if !chunk.is_empty() && (chunk.len() == per_filter || too_long) {
+            filters.push(any_of(fields, &chunk));
+            chunk.clear();
+        }
+        chunk.push(literal.clone());
+    }
+    if !chunk.is_empty() {
+        filters.push(any_of(fields, &chunk));
+    }
+    filters
+}
+
+/// An account code as filters need it: 18 wide, padded on the left.
+pub(super) fn pad_account_code(code: &str) -> String {
+    format!("{:>ACCOUNT_CODE_WIDTH$}", code.trim())
+}
+
+/// The rows of an answer, and the link to the next page. A list comes as `{"d":{"results":[…]}}` or as `{"d":[…]}`,
+/// a single entity as `{"d":{…}}`.
+pub(super) fn rows(answer: &Value) -> Option<(Vec<&Value>, Option<&str>)> {
+    match answer.get("d")? {
+        Value::Array(rows) => Some((rows.iter().collect(), None)),
+        Value::Object(inner) => match inner.get("results") {
+            Some(Value::Array(rows)) => {
+                let next = inner.get("__next").and_then(Value::as_str).filter(|next| !next.is_empty());
+                Some((rows.iter().collect(), next))
+            }
+            _ => Some((vec![answer.get("d")?], None)),
+        },
+        _ => None,
+    }
+}
+
+/// A text of an answer without its padding; absent, null and blank are one.
+pub(super) fn field(row: &Value, name: &str) -> Option<String> {
+    let text = match row.get(name)? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// A yes/no of an answer; some are booleans and some are 0 or 1.
+pub(super) fn flag(row: &Value, name: &str) -> Option<bool> {
+    match row.get(name)? {
+        Value::Bool(flag) => Some(*flag),
+        Value::Number(number) => Some(number.to_string() != "0"),
+        Value::String(text) => match text.trim() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A number of an answer, exactly as it was written.
+pub(super) fn decimal(row: &Value, name: &str) -> Option<Decimal> {
+    let text = field(row, name)?;
+    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+}
+
+/// A moment of an answer. `/Date(ms)/` carries the local wall clock of the country's site as if it were UTC.
+pub(super) fn local(row: &Value, name: &str) -> Option<NaiveDateTime> {
+    let text = field(row, name)?;
+    if let Some(inner) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
+        let millis: i64 = inner.parse().ok()?;
+        return DateTime::from_timestamp_millis(millis).map(|moment| moment.naive_utc());
+    }
+    text.parse().ok()
+}
+
+/// Moves a local moment to UTC. An hour that a clock change repeats counts as its first pass; one it skips as the
+/// moment right after.
+pub(super) fn to_utc(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    match zone.from_local_datetime(&local) {
+        LocalResult::Single(moment) | LocalResult::Ambiguous(moment, _) => moment.with_timezone(&Utc),
+        LocalResult::None => zone
+            .from_local_datetime(&(local + chrono::TimeDelta::hours(1)))
+            .earliest()
+            .map_or_else(|| local.and_utc(), |moment| moment.with_timezone(&Utc)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn literals_cannot_break_out_of_a_filter() {
+        assert_eq!(text("O'Brien' or Code ne '"), "'O''Brien'' or Code ne '''");
+        assert_eq!(
+            guid("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11").unwrap(),
+            "guid'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"
+        );
+        assert!(guid("x' or 1 eq 1").is_err());
+    }
+
+    #[test]
+    fn sixty_keys_make_three_filters_and_long_keys_make_more() {
+        let keys: Vec<String> = (0..60).map(|n| text(&format!("SKU-{n:04}"))).collect();
+        let made = filters(&["Code"], &keys, 100);
+        assert_eq!(made.iter().map(|f| f.matches(" eq ").count()).collect::<Vec<_>>(), [25, 25, 10]);
+        let long: Vec<String> = (0..25).map(|n| text(&format!("{n}{}", "é".repeat(80)))).collect();
+        for filter in filters(&["Code"], &long, 100) {
+            assert!(encode(&filter).len() <= URL_MAX_CHARS, "{}", encode(&filter).len());
+        }
+        let pairs = filters(&["Email", "BusinessEmail"], &keys, 100);
+        assert!(pairs.iter().all(|f| f.matches(" eq ").count() <= TERMS_PER_FILTER));
+        assert_eq!(pairs.iter().map(|f| f.matches(" eq ").count()).sum::<usize>(), 120);
+    }
+
+    #[test]
+    fn both_list_shapes_and_a_single_entity_are_read() {
+        let wrapped = json!({"d":{"results":[{"Code":"1"}],"__next":"https://x/next"}});
+        assert_eq!(rows(&wrapped).unwrap(), (vec![&json!({"Code":"1"})], Some("https://x/next")));
+        let bare = json!({"d":[{"Code":"1"},{"Code":"2"}]});
+        assert_eq!(rows(&bare).unwrap().0.len(), 2);
+        let single = json!({"d":{"Code":"1"}});
+        assert_eq!(rows(&single).unwrap(), (vec![&json!({"Code":"1"})], None));
+        assert!(rows(&json!({"error":{}})).is_none());
+    }
+
+    #[test]
+    fn padding_goes_and_comes() {
+        assert_eq!(pad_account_code("25"), "                25");
+        let row = json!({"Code":"                25","Vat":"5  ","Empty":"   ","Null":null});
+        assert_eq!(field(&row, "Code").as_deref(), Some("25"));
+        assert_eq!(field(&row, "Vat").as_deref(), Some("5"));
+        assert_eq!((field(&row, "Empty"), field(&row, "Null"), field(&row, "Gone")), (None, None, None));
+    }
+
+    #[test]
+    fn numbers_stay_exact_and_flags_have_two_spellings() {
+        let row: Value =
+            serde_json::from_str(r#"{"P":0.21,"E":2.1E-1,"B":1,"Z":0,"T":true,"A":1234567890.123456789}"#).unwrap();
+        assert_eq!(decimal(&row, "P").unwrap().to_string(), "0.21");
+        assert_eq!(decimal(&row, "E").unwrap().to_string(), "0.21");
+        assert_eq!(decimal(&row, "A").unwrap().to_string(), "1234567890.123456789");
+        assert_eq!((flag(&row, "B"), flag(&row, "Z"), flag(&row, "T")), (Some(true), Some(false), Some(true)));
+    }
+
+    #[test]
+    fn dates_are_the_wall_clock_of_the_site() {
+        // 2026-06-01 16:28:10 on the clock of Paris is 14:28:10 UTC.
+        let row = json!({"Created":"/Date(1780331290000)/","Day":"/Date(1780272000000)/"});
+        let created = local(&row, "Created").unwrap();
+        assert_eq!(created.to_string(), "2026-06-01 16:28:10");
+        assert_eq!(to_utc(created, chrono_tz::Europe::Paris).to_rfc3339(), "2026-06-01T14:28:10+00:00");
+        assert_eq!(local(&row, "Day").unwrap().to_string(), "2026-06-01 00:00:00");
+        // The hour that does not exist in spring and the one that comes twice in autumn.
+        let spring = "2026-03-29T02:30:00".parse().unwrap();
+        assert_eq!(to_utc(spring, chrono_tz::Europe::Amsterdam).to_rfc3339(), "2026-03-29T01:30:00+00:00");
+        let autumn = "2026-10-25T02:30:00".parse().unwrap();
+        assert_eq!(to_utc(autumn, chrono_tz::Europe::Amsterdam).to_rfc3339(), "2026-10-25T00:30:00+00:00");
+    }
+}

@@ -1,0 +1,286 @@
+//! The counters behind a budget, as one small JSON item.
+//!
+//! Calls are counted in slots and a window is the sum of the slots that reach into it. So a limit also holds when the
+//! other side counts in windows that start at another moment than ours. When the system tells what is left and until
+//! when, its word replaces our count for that time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use koppel_core::ports::Priority;
+use koppel_core::{Cause, Failure};
+use serde::{Deserialize, Serialize};
+
+use super::Learned;
+
+/// Share of the day that only orders may use, in percent.
+const RESERVED_FOR_ORDERS: u32 = 20;
+/// Two resets this near are the same one.
+const SAME_RESET: TimeDelta = TimeDelta::seconds(2);
+
+/// A limit's period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Window {
+    /// Calls a minute.
+    Minute,
+    /// Calls a day.
+    Day,
+}
+
+impl Window {
+    fn length(self) -> TimeDelta {
+        match self {
+            Self::Minute => TimeDelta::minutes(1),
+            Self::Day => TimeDelta::days(1),
+        }
+    }
+
+    fn slot(self) -> TimeDelta {
+        match self {
+            Self::Minute => TimeDelta::seconds(5),
+            Self::Day => TimeDelta::minutes(30),
+        }
+    }
+}
+
+/// The limits to keep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub per_minute: Option<u32>,
+    pub per_day: Option<u32>,
+    pub errors_per_hour: Option<u32>,
+}
+
+impl Rules {
+    pub fn unlimited(&self) -> bool {
+        self.per_minute.is_none() && self.per_day.is_none() && self.errors_per_hour.is_none()
+    }
+}
+
+/// No call now; the next one may be made at `until`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub until: DateTime<Utc>,
+    pub code: &'static str,
+    pub message: String,
+}
+
+/// Everything counted for one connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct State {
+    minute: Counter,
+    day: Counter,
+    blocked_until: Option<DateTime<Utc>>,
+    errors: BTreeMap<String, Errors>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Counter {
+    /// Start of a slot → calls in it.
+    slots: Vec<(DateTime<Utc>, u32)>,
+    told: Option<Told>,
+}
+
+/// The system's own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    remaining: u32,
+    reset: DateTime<Utc>,
+}
+
+/// Error answers of one endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Errors {
+    times: Vec<DateTime<Utc>>,
+    open_until: Option<DateTime<Utc>>,
+    probe_since: Option<DateTime<Utc>>,
+}
+
+impl State {
+    pub fn to_text(&self) -> Result<String, Failure> {
+        serde_json::to_string(self)
+            .map_err(|error| Failure::reject(Cause::new("budget_not_serialisable", error.to_string())))
+    }
+
+    /// Counters that cannot be read (of another version) start again: the system's headers correct them.
+    pub fn from_text(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    pub fn take(
+        &mut self,
+        rules: &Rules,
+        priority: Priority,
+        endpoint: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        self.blocked(now)?;
+        self.check_errors(endpoint, now)?;
+        if let Some(limit) = rules.per_day {
+            let keep = if priority < Priority::Orders { limit * RESERVED_FOR_ORDERS / 100 } else { 0 };
+            self.day.check(Window::Day, limit, keep, now).map_err(|until| Refusal {
+                until,
+                code: "day_limit",
+                message: if keep > 0 {
+                    "the calls of today are used up, except those kept for orders".into()
+                } else {
+                    format!("the {limit} calls of today are used up")
+                },
+            })?;
+        }
+        if let Some(limit) = rules.per_minute {
+            self.minute.check(Window::Minute, limit, 0, now).map_err(|until| Refusal {
+                until,
+                code: "minute_limit",
+                message: format!("the {limit} calls of this minute are used up"),
+            })?;
+        }
+        if rules.per_day.is_some() {
+            self.day.add(Window::Day, now);
+        }
+        if rules.per_minute.is_some() {
+            self.minute.add(Window::Minute, now);
+        }
+        if let Some(errors) = self.errors.get_mut(endpoint)
+            && errors.open_until.is_some()
+        {
+            errors.probe_since = Some(now);
+        }
+        Ok(())
+    }
+
+    pub fn blocked(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
+        match self.blocked_until {
+            Some(until) if until > now => {
+                Err(Refusal { until, code: "throttled", message: "the system asked to wait".into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn block(&mut self, now: DateTime<Utc>, after: Duration) {
+        let until = now + TimeDelta::from_std(after).unwrap_or(TimeDelta::hours(1));
+        self.blocked_until = self.blocked_until.max(Some(until));
+    }
+
+    pub fn learn(&mut self, learned: &Learned, now: DateTime<Utc>) {
+        if learned.reset <= now {
+            return;
+        }
+        match learned.window {
+            Window::Minute => self.minute.learn(learned),
+            Window::Day => self.day.learn(learned),
+        }
+    }
+
+    /// Takes over the stricter of what another copy was told.
+    pub fn adopt(&mut self, other: &Self) {
+        self.minute.adopt(&other.minute);
+        self.day.adopt(&other.day);
+        self.blocked_until = self.blocked_until.max(other.blocked_until);
+    }
+
+    pub fn is_probing(&self, endpoint: &str) -> bool {
+        self.errors.get(endpoint).is_some_and(|errors| errors.open_until.is_some())
+    }
+
+    pub fn failed(&mut self, rules: &Rules, endpoint: &str, now: DateTime<Utc>) {
+        let Some(limit) = rules.errors_per_hour else { return };
+        self.errors.retain(|_, errors| errors.is_alive(now));
+        let errors = self.errors.entry(endpoint.to_owned()).or_default();
+        errors.times.retain(|time| now - *time < TimeDelta::hours(1));
+        errors.times.push(now);
+        let probe_failed = errors.probe_since.take().is_some();
+        if probe_failed || errors.times.len() >= limit as usize {
+            errors.open_until = Some(now + TimeDelta::hours(1));
+        }
+    }
+
+    pub fn succeeded(&mut self, endpoint: &str) {
+        self.errors.remove(endpoint);
+    }
+
+    /// A closed circuit lets everything through, an open one nothing, and after its hour exactly one probe. A probe
+    /// that never reported (its process died) is forgotten after two minutes.
+    fn check_errors(&self, endpoint: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let Some(errors) = self.errors.get(endpoint) else { return Ok(()) };
+        let Some(open_until) = errors.open_until else { return Ok(()) };
+        let probe_until = errors.probe_since.map(|since| since + TimeDelta::minutes(2));
+        let until = if open_until > now { Some(open_until) } else { probe_until.filter(|until| *until > now) };
+        match until {
+            Some(until) => Err(Refusal {
+                until,
+                code: "error_limit",
+                message: format!("{endpoint} answered too many errors; it rests, so that the system does not block it"),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Errors {
+    fn is_alive(&self, now: DateTime<Utc>) -> bool {
+        self.open_until.is_some_and(|until| now - until < TimeDelta::days(1))
+            || self.times.last().is_some_and(|time| now - *time < TimeDelta::hours(1))
+    }
+}
+
+impl Counter {
+    fn check(&mut self, window: Window, limit: u32, keep: u32, now: DateTime<Utc>) -> Result<(), DateTime<Utc>> {
+        self.turn(window, now);
+        if let Some(told) = self.told {
+            return if told.remaining > keep { Ok(()) } else { Err(told.reset) };
+        }
+        let used: u32 = self.slots.iter().map(|(_, calls)| calls).sum();
+        if used + keep < limit {
+            return Ok(());
+        }
+        // A call becomes free when the oldest slot leaves the window.
+        let oldest = self.slots.first().map_or(now, |(start, _)| *start);
+        Err(oldest + window.slot() + window.length())
+    }
+
+    fn add(&mut self, window: Window, now: DateTime<Utc>) {
+        if let Some(told) = &mut self.told {
+            told.remaining = told.remaining.saturating_sub(1);
+        }
+        match self.slots.last_mut() {
+            Some((start, calls)) if now - *start < window.slot() => *calls += 1,
+            _ => self.slots.push((now, 1)),
+        }
+    }
+
+    /// Forgets slots outside the window, and everything before a reset that the system announced.
+    fn turn(&mut self, window: Window, now: DateTime<Utc>) {
+        if let Some(told) = self.told
+            && told.reset <= now
+        {
+            self.slots.retain(|(start, _)| *start >= told.reset);
+            self.told = None;
+        }
+        self.slots.retain(|(start, _)| now - *start < window.length() + window.slot());
+    }
+
+    fn learn(&mut self, learned: &Learned) {
+        let new = Told { remaining: learned.remaining, reset: learned.reset };
+        self.told = Some(match self.told {
+            // Within one window the count only goes down: calls under way are not in the answer yet.
+            Some(old) if (old.reset - new.reset).abs() <= SAME_RESET => {
+                Told { remaining: old.remaining.min(new.remaining), reset: old.reset.max(new.reset) }
+            }
+            // An answer of a window that has ended meanwhile.
+            Some(old) if old.reset > new.reset => old,
+            _ => new,
+        });
+    }
+
+    fn adopt(&mut self, other: &Self) {
+        if let Some(told) = other.told {
+            self.learn(&Learned { window: Window::Minute, remaining: told.remaining, reset: told.reset });
+        }
+    }
+}
