@@ -1,0 +1,94 @@
+//! The chain on Lambda: the only place that knows the Lambda runtime. Each function's `main` calls one `serve_…`.
+
+pub mod attempts;
+pub mod batch;
+pub mod notice;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_sdk_sns::Client as Sns;
+use koppel_core::event::Event;
+use koppel_core::message::Step;
+use koppel_core::ports::Systems;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+use crate::Ports;
+use crate::aws::{Names, SqsSettle, engine, sdk_config};
+use batch::{Batch, Delivery};
+
+/// Serves the queue of `step`: fetch, map, check or write.
+pub async fn serve_step(step: Step, systems: impl FnOnce(&Ports) -> Arc<dyn Systems>) -> Result<(), Error> {
+    let (config, names) = (sdk_config().await, Names::from_env());
+    let engine = engine(&config, &names, systems)?;
+    let settle = SqsSettle::new(&config, &names, step)?;
+    let (engine, settle) = (&engine, &settle);
+    run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
+        let deadline = deadline(event.context.deadline());
+        let batch = Batch { step, store: &*engine.store, clock: &*engine.clock, settle };
+        let kept =
+            batch.handle(deliveries(event.payload), deadline, |task| koppel_flows::steps::run_task(engine, task)).await;
+        Ok::<_, Error>(response(kept))
+    }))
+    .await
+}
+
+/// Serves the schedule: called every minute.
+pub async fn serve_schedule(systems: impl FnOnce(&Ports) -> Arc<dyn Systems>) -> Result<(), Error> {
+    let engine = engine(&sdk_config().await, &Names::from_env(), systems)?;
+    let engine = &engine;
+    run(service_fn(|_: LambdaEvent<serde_json::Value>| async move {
+        // The next minute tries again; the error is for the alarm.
+        koppel_flows::steps::schedule(engine).await.inspect_err(|failure| {
+            tracing::error!(class = failure.class(), code = failure.cause().code, cause = %failure, "schedule failed");
+        })?;
+        Ok::<_, Error>(())
+    }))
+    .await
+}
+
+/// Serves alerts: events of the bus become notices on the topic.
+pub async fn serve_notify() -> Result<(), Error> {
+    let (sns, names) = (Sns::new(&sdk_config().await), Names::from_env());
+    let topic = names.topic()?;
+    let sns = &sns;
+    run(service_fn(|event: LambdaEvent<EventBridgeEvent<Event>>| async move {
+        let Some(notice) = notice::notice(&event.payload.detail) else { return Ok::<_, Error>(()) };
+        sns.publish().topic_arn(topic).subject(notice.subject).message(notice.text).send().await?;
+        tracing::info!(event = event.payload.detail_type, "alert sent");
+        Ok(())
+    }))
+    .await
+}
+
+/// The end of the invocation on the clock that can only go forward.
+fn deadline(ends: SystemTime) -> Instant {
+    Instant::now() + ends.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
+}
+
+/// The messages of an SQS event.
+pub fn deliveries(event: SqsEvent) -> Vec<Delivery> {
+    event
+        .records
+        .into_iter()
+        .map(|record| {
+            let attribute = |name: &str| record.attributes.get(name).map(String::as_str).unwrap_or_default();
+            Delivery {
+                group: attribute("MessageGroupId").to_owned(),
+                received: attribute("ApproximateReceiveCount").parse().unwrap_or(1),
+                id: record.message_id.unwrap_or_default(),
+                receipt: record.receipt_handle.unwrap_or_default(),
+                body: record.body.unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+/// The answer that tells SQS which messages to keep.
+pub fn response(kept: Vec<String>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    response.set_failures(kept);
+    response
+}
