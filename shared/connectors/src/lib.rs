@@ -3,4 +3,5 @@
 //!
 //! [`http`] is the kit they are built on; each system is a folder with the same file names; [`registry`] lists them.
 
+pub mod exact_online;
 pub mod http;

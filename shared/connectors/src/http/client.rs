@@ -142,7 +142,11 @@ impl HttpClient {
                     self.budget.failed(&endpoint).await;
                 }
                 if let Failure::Retry { reason: RetryReason::Throttled, after: Some(after), .. } = &failure {
-                    self.budget.block(now, *after).await;
+                    if judge.throttles_endpoint_only(&answer, now) {
+                        self.budget.block_endpoint(&endpoint, now, *after).await;
+                    } else {
+                        self.budget.block(now, *after).await;
+                    }
                 }
                 Err(failure)
             }

@@ -33,6 +33,11 @@ pub trait Judge: Send + Sync {
     fn counts_as_error(&self, answer: &Answer) -> bool {
         matches!(answer.status, 400 | 401 | 403 | 404)
     }
+
+    /// An answer that throttles speaks of its endpoint alone; by default the whole connection waits.
+    fn throttles_endpoint_only(&self, _answer: &Answer, _now: DateTime<Utc>) -> bool {
+        false
+    }
 }
 
 /// The shared rules alone; for systems without quirks and for tests.

@@ -108,6 +108,11 @@ impl CallBudget {
         }
     }
 
+    /// Nobody calls `endpoint` before `after` has passed; the others stay open.
+    pub async fn block_endpoint(&self, endpoint: &str, now: DateTime<Utc>, after: Duration) {
+        self.settle(|state| state.rest(endpoint, now, after)).await;
+    }
+
     /// Counts an error answer of an endpoint.
     pub async fn failed(&self, endpoint: &str) {
         if self.rules.errors_per_hour.is_some() {

@@ -200,6 +200,14 @@ impl State {
         }
     }
 
+    /// The system blocks one endpoint: its circuit opens for that long.
+    pub fn rest(&mut self, endpoint: &str, now: DateTime<Utc>, after: Duration) {
+        let until = now + TimeDelta::from_std(after).unwrap_or(TimeDelta::hours(1));
+        let errors = self.errors.entry(endpoint.to_owned()).or_default();
+        errors.open_until = errors.open_until.max(Some(until));
+        errors.probe_since = None;
+    }
+
     pub fn succeeded(&mut self, endpoint: &str) {
         self.errors.remove(endpoint);
     }

@@ -1,0 +1,97 @@
+//! Exact Online: orders become sales orders, invoices or sales entries; customers become debtors.
+//!
+//! See `README.md` in this folder for its facts, its quirks, and what is to be confirmed on a live account.
+
+pub mod auth;
+mod client;
+mod customers;
+mod documents;
+mod errors;
+mod lookups;
+mod odata;
+mod payload;
+mod target;
+
+use koppel_core::Failure;
+use koppel_core::connection::Connection;
+use koppel_core::document::{DocumentType, Entity};
+use koppel_core::system::{Limits, Lookup, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding};
+
+use crate::http::Deps;
+
+/// Facts about Exact Online.
+pub static FACTS: SystemFacts = SystemFacts {
+    id: "exact-online",
+    name: "Exact Online",
+    kind: SystemKind::Erp,
+    gets: &[],
+    sends: &[Entity::Orders, Entity::Customers],
+    documents: &[
+        DocumentType::SalesOrder,
+        DocumentType::SalesInvoice,
+        DocumentType::DirectInvoice,
+        DocumentType::FinancialEntry,
+    ],
+    lookups: &Lookup::ALL,
+    reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
+    // Prices with four decimals were accepted; tax is computed once per VAT code.
+    rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerVatCode }),
+    // Of the ten errors after which Exact blocks an endpoint half are left to others who use the same app.
+    limits: Limits {
+        calls_per_minute: Some(60),
+        calls_per_day: Some(5_000),
+        errors_per_hour: Some(5),
+        concurrency: Some(1),
+    },
+    default_lanes: 1,
+    rows: &[
+        order_rows(
+            DocumentType::SalesOrder,
+            "exact-online/rows/order.sales-order.yaml",
+            include_str!("rows/order.sales-order.yaml"),
+        ),
+        order_rows(
+            DocumentType::SalesInvoice,
+            "exact-online/rows/order.sales-invoice.yaml",
+            include_str!("rows/order.sales-invoice.yaml"),
+        ),
+        order_rows(
+            DocumentType::DirectInvoice,
+            "exact-online/rows/order.direct-invoice.yaml",
+            include_str!("rows/order.direct-invoice.yaml"),
+        ),
+        order_rows(
+            DocumentType::FinancialEntry,
+            "exact-online/rows/order.financial-entry.yaml",
+            include_str!("rows/order.financial-entry.yaml"),
+        ),
+        RowsFile {
+            side: Side::Target,
+            entity: Entity::Customers,
+            document: None,
+            name: "exact-online/rows/customer.yaml",
+            text: include_str!("rows/customer.yaml"),
+        },
+    ],
+    fields: include_str!("fields.yaml"),
+    settings: include_str!("settings.yaml"),
+};
+
+const fn order_rows(document: DocumentType, name: &'static str, text: &'static str) -> RowsFile {
+    RowsFile { side: Side::Target, entity: Entity::Orders, document: Some(document), name, text }
+}
+
+/// The connector of one connection.
+pub struct ExactOnline {
+    client: client::Client,
+}
+
+impl ExactOnline {
+    /// A connector for `connection`; nothing is sent yet.
+    pub fn new(connection: &Connection, deps: &Deps) -> Result<Self, Failure> {
+        Ok(Self { client: client::Client::new(connection, deps)? })
+    }
+}
+
+#[cfg(test)]
+mod tests;
