@@ -4,6 +4,7 @@
 //! rules that every engine keeps.
 
 pub mod aws;
+pub mod contract;
 pub mod embedded;
 pub mod lambda;
 pub mod queue;

@@ -11,6 +11,7 @@ use rusqlite::params;
 use super::database::Database;
 use super::micros;
 use super::vault::EmbeddedVault;
+use crate::contract::bus::Published;
 
 const CONTEXT: &str = "event";
 
@@ -40,7 +41,9 @@ impl EmbeddedBus {
             .await?;
         bodies
             .iter()
-            .map(|body| serde_json::from_slice(&self.vault.open_now(CONTEXT, body)?).map_err(|error| unreadable(&error)))
+            .map(|body| {
+                serde_json::from_slice(&self.vault.open_now(CONTEXT, body)?).map_err(|error| unreadable(&error))
+            })
             .collect()
     }
 }
@@ -60,6 +63,13 @@ impl Bus for EmbeddedBus {
             .await?;
         announce(event);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Published for EmbeddedBus {
+    async fn events(&self, tenant: &Tenant) -> Result<Vec<Event>, Failure> {
+        self.recent(tenant, usize::MAX).await
     }
 }
 

@@ -108,10 +108,7 @@ impl Database {
         let connection = Connection::open_in_memory()?;
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&connection)?;
-        Ok(Self {
-            writer: Lane::start("koppel-db-write", move |inbox| write_loop(&connection, &inbox))?,
-            reader: None,
-        })
+        Ok(Self { writer: Lane::start("koppel-db-write", move |inbox| write_loop(&connection, &inbox))?, reader: None })
     }
 
     /// Runs `work` in a transaction and returns its result once that is on disk. Work that fails leaves no trace.

@@ -152,8 +152,9 @@ fn refuse_readable_by_others(path: &Path) -> Result<(), Failure> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let cause = Cause::new("vault_key_exposed", format!("the key file can be read by others (mode {:o})", mode & 0o777))
-        .advice(format!("chmod 600 {}", path.display()));
+    let cause =
+        Cause::new("vault_key_exposed", format!("the key file can be read by others (mode {:o})", mode & 0o777))
+            .advice(format!("chmod 600 {}", path.display()));
     Err(Failure::settings(cause.in_file(path.display().to_string())))
 }
 

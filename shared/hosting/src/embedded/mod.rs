@@ -1,13 +1,13 @@
 //! The engine of one machine: store, queues, bus and vault in one SQLite file. Several processes may share the file.
 
 mod bus;
-mod database;
+pub(crate) mod database;
 mod master_key;
 mod queue;
 mod schema;
 mod sql_queue;
-mod store;
-mod sweep;
+pub(crate) mod store;
+pub(crate) mod sweep;
 mod vault;
 
 use std::path::{Path, PathBuf};
@@ -67,29 +67,23 @@ pub fn open(
     path: &Path,
     clock: Arc<dyn Clock>,
     options: &Options,
-    systems: impl FnOnce(&Ports) -> Result<Arc<dyn Systems>, Failure>,
+    systems: impl FnOnce(&Ports) -> Arc<dyn Systems>,
 ) -> Result<EmbeddedEngine, Failure> {
     let in_memory = path == Path::new(IN_MEMORY);
     let database = if in_memory { Database::in_memory() } else { Database::open(path) };
-    let database = Arc::new(database.map_err(|error| {
-        Failure::from(error).map_cause(|cause| cause.in_file(path.display().to_string()))
-    })?);
+    let database = Arc::new(
+        database.map_err(|error| Failure::from(error).map_cause(|cause| cause.in_file(path.display().to_string())))?,
+    );
     let masters = master_keys(path, in_memory, &database, options)?;
     let vault = Arc::new(EmbeddedVault::new(masters, clock.clone()));
     let sweeper = Arc::new(Sweeper::new(database.clone(), clock.clone()));
     let store = Arc::new(EmbeddedStore::new(database.clone(), clock.clone(), sweeper.clone()));
-    let queue = Arc::new(EmbeddedQueue::new(
-        database.clone(),
-        clock.clone(),
-        vault.clone(),
-        sweeper.clone(),
-        options.queue,
-    ));
+    let queue =
+        Arc::new(EmbeddedQueue::new(database.clone(), clock.clone(), vault.clone(), sweeper.clone(), options.queue));
     let bus = Arc::new(EmbeddedBus::new(database, vault.clone()));
     let ports = Ports { store, vault, clock };
-    let systems = systems(&ports)?;
-    let Ports { store, vault, clock } = ports;
-    let engine = Engine { store, queue: queue.clone(), bus: bus.clone(), vault, clock, systems };
+    let systems = systems(&ports);
+    let engine = Engine::new(ports.store, queue.clone(), bus.clone(), ports.vault, ports.clock, systems);
     Ok(EmbeddedEngine { engine, queue, bus, sweeper })
 }
 
@@ -103,12 +97,13 @@ pub fn key_file(database: &Path) -> PathBuf {
 /// Finds the master keys and makes sure that they belong to what the database has sealed already.
 fn master_keys(path: &Path, in_memory: bool, database: &Database, options: &Options) -> Result<MasterKeys, Failure> {
     if in_memory {
-        return options.vault_key.as_deref().map_or_else(MasterKeys::random, |t| MasterKeys::parse(t, VAULT_KEY_VARIABLE));
+        return options
+            .vault_key
+            .as_deref()
+            .map_or_else(MasterKeys::random, |t| MasterKeys::parse(t, VAULT_KEY_VARIABLE));
     }
     let known: Option<String> = database.now(|connection| {
-        connection
-            .query_row("SELECT value FROM fact WHERE name = 'master_key'", [], |row| row.get(0))
-            .optional()
+        connection.query_row("SELECT value FROM fact WHERE name = 'master_key'", [], |row| row.get(0)).optional()
     })?;
     let masters = match &options.vault_key {
         Some(text) => MasterKeys::parse(text, VAULT_KEY_VARIABLE)?,

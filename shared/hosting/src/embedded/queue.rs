@@ -144,7 +144,11 @@ impl ReceivingQueue for EmbeddedQueue {
         };
         let taken = self.database.write(work).await?;
         for seq in &taken.buried {
-            tracing::error!(step = step.name(), message = seq, "a message was dropped too often and is a dead letter now");
+            tracing::error!(
+                step = step.name(),
+                message = seq,
+                "a message was dropped too often and is a dead letter now"
+            );
         }
         taken
             .messages

@@ -89,9 +89,7 @@ impl EmbeddedVault {
         let mut text = sealed[HEADER_LEN + NONCE_LEN..].to_vec();
         let length = key
             .open_in_place(nonce, Aad::from(associated(&header, context)), &mut text)
-            .map_err(|_| {
-                unsealable("vault_refused", "the sealed text was changed, or was sealed for another purpose")
-            })?
+            .map_err(|_| unsealable("vault_refused", "the sealed text was changed, or was sealed for another purpose"))?
             .len();
         text.truncate(length);
         Ok(text)
@@ -147,11 +145,7 @@ impl EmbeddedVault {
         let mut wrapped = header[WRAPPED_AT + NONCE_LEN..].to_vec();
         let bytes = master
             .key
-            .open_in_place(
-                nonce(&header[WRAPPED_AT..WRAPPED_AT + NONCE_LEN])?,
-                Aad::from(DATA_KEY_AAD),
-                &mut wrapped,
-            )
+            .open_in_place(nonce(&header[WRAPPED_AT..WRAPPED_AT + NONCE_LEN])?, Aad::from(DATA_KEY_AAD), &mut wrapped)
             .map_err(|_| unsealable("vault_refused", "the header of the sealed text was changed"))?;
         let key = Arc::new(data_key(bytes)?);
         self.remember(*header, key.clone());
