@@ -221,7 +221,7 @@ impl<'a> Compiler<'a> {
             let full = format!("{}: block {}", place.full, index + 1);
             let inner = Place { row: place.row, full: &full, field: element };
             compiled.push(match item {
-                Item::One(cell) => CompiledItem::One(self.cell(&inner, cell).0),
+                Item::One(cell) => CompiledItem::One(Box::new(self.cell(&inner, cell).0)),
                 Item::Block(block) => CompiledItem::Block(Box::new(self.block(&inner, block))),
             });
         }

@@ -6,9 +6,16 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
     /// The first character.
-    pub from: usize,
+    pub from: u32,
     /// The last character.
-    pub to: usize,
+    pub to: u32,
+}
+
+impl Columns {
+    pub(crate) fn new(from: usize, to: usize) -> Self {
+        let narrow = |column| u32::try_from(column).unwrap_or(u32::MAX);
+        Columns { from: narrow(from), to: narrow(to) }
+    }
 }
 
 impl fmt::Display for Columns {

@@ -56,7 +56,7 @@ pub(crate) enum What {
 
 #[derive(Debug, Clone)]
 pub(crate) enum CompiledItem {
-    One(Compiled),
+    One(Box<Compiled>),
     Block(Box<CompiledBlock>),
 }
 

@@ -29,7 +29,7 @@ const SIGNS: [&str; 19] =
 pub(super) fn tokens(cell: &str) -> Result<Vec<Placed>, CellError> {
     let chars: Vec<char> = cell.chars().collect();
     if chars.len() > limits::CELL_CHARS {
-        let columns = Columns { from: limits::CELL_CHARS + 1, to: chars.len() };
+        let columns = Columns::new(limits::CELL_CHARS + 1, chars.len());
         let message = format!("the cell has {} characters, {} are allowed", chars.len(), limits::CELL_CHARS);
         return Err(CellError::new(FindingCode::TooLarge, columns, message));
     }
@@ -53,13 +53,13 @@ pub(super) fn tokens(cell: &str) -> Result<Vec<Placed>, CellError> {
         } else {
             Token::Sign(sign(&chars, &mut at)?)
         };
-        found.push(Placed { token, columns: Columns { from: start + 1, to: at } });
+        found.push(Placed { token, columns: Columns::new(start + 1, at) });
     }
     Ok(found)
 }
 
 fn syntax(from: usize, to: usize, message: impl Into<String>) -> CellError {
-    CellError::new(FindingCode::Syntax, Columns { from: from + 1, to: to.max(from + 1) }, message)
+    CellError::new(FindingCode::Syntax, Columns::new(from + 1, to.max(from + 1)), message)
 }
 
 fn sign(chars: &[char], at: &mut usize) -> Result<&'static str, CellError> {

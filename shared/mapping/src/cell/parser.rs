@@ -9,7 +9,7 @@ use crate::{functions, limits};
 pub(super) fn parse(cell: &str) -> Result<Expr, CellError> {
     let tokens = tokens(cell)?;
     let end = cell.chars().count() + 1;
-    let mut parser = Parser { tokens, at: 0, nesting: 0, end: Columns { from: end, to: end } };
+    let mut parser = Parser { tokens, at: 0, nesting: 0, end: Columns::new(end, end) };
     let expr = parser.ternary()?;
     match parser.peek() {
         None => Ok(expr),
@@ -233,7 +233,7 @@ impl Parser {
         make(Node::Call { function, input: input.into(), arguments }, columns, depth)
     }
 
-    fn items(&mut self, closing: &'static str, opened: Columns) -> Result<(Vec<Expr>, usize), CellError> {
+    fn items(&mut self, closing: &'static str, opened: Columns) -> Result<(Vec<Expr>, u32), CellError> {
         let mut items = Vec::new();
         loop {
             if self.is_sign(closing) {

@@ -7,7 +7,7 @@ pub(super) const FUNCTION: Function = Function {
     input: Kind::Text,
     arguments: &[],
     returns: Kind::Text,
-    doc: "Takes away HTML tags and turns entities such as &amp; into the characters they stand for.",
+    doc: "Takes away HTML tags and turns entities such as `&amp;` into the characters they stand for.",
     examples: &[
         (r#""Tea &amp; <b>mugs</b>" | strip_html"#, r#""Tea & mugs""#),
         (r#""<p>One</p><p>Two<br>Three</p>" | strip_html"#, r#""One\nTwo\nThree""#),

@@ -46,7 +46,7 @@ pub(crate) enum Item {
     /// Exactly one element.
     One(Cell),
     /// One element for each element of another list.
-    Block(Block),
+    Block(Box<Block>),
 }
 
 /// `each … as … when … let … fields …`
@@ -77,7 +77,7 @@ impl RowFile {
 
     /// Lays a user's own rows over the file. Each row is a dotted path and a cell (as in a row file): it replaces the
     /// row of that path or adds one. `lines.description` replaces the row in every block of the list `lines` and is
-    /// evaluated there. `origin` is the file the rows come from, for messages and for explaining values.
+    /// evaluated there; `lines[block 1].description` does so in one of them. `origin` is the file the rows come from, for messages and for explaining values.
     pub fn override_rows(&mut self, rows: &[(String, serde_json::Value)], origin: &str) -> Result<(), Vec<Finding>> {
         overlay::lay(self, rows, origin)
     }

@@ -33,14 +33,25 @@ pub(super) fn lay(file: &mut RowFile, rows: &[(String, Json)], origin: &str) -> 
 
 fn place(file: &mut RowFile, parts: &[&str], cell: Cell) -> Result<(), String> {
     // A list can be meant by its own name even where the field that takes it is called otherwise.
-    if let [name, inside @ ..] = parts
+    if let [part, inside @ ..] = parts
         && !inside.is_empty()
-        && !file.fields.contains_key(*name)
-        && let Some(list) = file.lists.get_mut(*name)
+        && let (name, block) = one_block(part)?
+        && !file.fields.contains_key(name)
+        && let Some(list) = file.lists.get_mut(name)
     {
-        return into_cell(list, inside, cell, &mut IndexMap::new());
+        return into_cell(list, block, inside, cell, &mut IndexMap::new());
     }
     into_fields(&mut file.fields, parts, cell, &mut file.lists)
+}
+
+/// `lines[block 2]` is the second block of `lines`, by the number that messages give it; `lines` is all of them.
+fn one_block(part: &str) -> Result<(&str, Option<usize>), String> {
+    let Some((name, rest)) = part.split_once('[') else { return Ok((part, None)) };
+    let number = rest.strip_prefix("block ").and_then(|rest| rest.strip_suffix(']')).and_then(|n| n.parse().ok());
+    match number {
+        Some(number) if number > 0 => Ok((name, Some(number))),
+        _ => Err(format!("«{part}»: one block of a list is written {name}[block 1]")),
+    }
 }
 
 fn into_fields(
@@ -49,46 +60,66 @@ fn into_fields(
     cell: Cell,
     lists: &mut IndexMap<String, Cell>,
 ) -> Result<(), String> {
-    let Some((name, inside)) = parts.split_first() else { return Ok(()) };
-    if inside.is_empty() {
-        fields.insert((*name).to_owned(), cell);
+    let Some((part, inside)) = parts.split_first() else { return Ok(()) };
+    let (name, block) = one_block(part)?;
+    if inside.is_empty() && block.is_none() {
+        fields.insert(name.to_owned(), cell);
         return Ok(());
     }
-    match fields.get_mut(*name) {
-        Some(known) => into_cell(known, inside, cell, lists),
+    match fields.get_mut(name) {
+        Some(known) => into_cell(known, block, inside, cell, lists),
+        None if block.is_some() => Err(format!("there is no list «{name}»")),
         None => {
             let mut group = IndexMap::new();
             let origin = cell.origin.clone();
             into_fields(&mut group, inside, cell, lists)?;
-            fields.insert((*name).to_owned(), Cell { origin, content: Content::Group(group) });
+            fields.insert(name.to_owned(), Cell { origin, content: Content::Group(group) });
             Ok(())
         }
     }
 }
 
-fn into_cell(known: &mut Cell, inside: &[&str], cell: Cell, lists: &mut IndexMap<String, Cell>) -> Result<(), String> {
+fn into_cell(
+    known: &mut Cell,
+    block: Option<usize>,
+    inside: &[&str],
+    cell: Cell,
+    lists: &mut IndexMap<String, Cell>,
+) -> Result<(), String> {
     match &mut known.content {
-        Content::Group(fields) => into_fields(fields, inside, cell, lists),
-        Content::Items(items) => {
-            for item in items {
-                let body = match item {
-                    Item::One(element) => element,
-                    Item::Block(block) => &mut block.body,
-                };
-                into_cell(body, inside, cell.clone(), &mut IndexMap::new())?;
-            }
-            Ok(())
-        }
+        Content::Items(items) => into_items(items, block, inside, &cell),
         // The field takes a list by its name: the row belongs in the blocks of that list.
         Content::Text(text) if lists.contains_key(text.trim()) => match lists.get_mut(text.trim()) {
-            Some(list) => into_cell(list, inside, cell, &mut IndexMap::new()),
+            Some(list) => into_cell(list, block, inside, cell, &mut IndexMap::new()),
             None => Ok(()),
         },
+        _ if block.is_some() => Err("this is not a list of blocks".to_owned()),
+        Content::Group(fields) => into_fields(fields, inside, cell, lists),
         Content::Text(text) => Err(format!(
             "this cannot be replaced in part: the row above it is one expression, {text}; replace that row as a whole"
         )),
         Content::Constant(_) => Err("this cannot be replaced in part: the row above it is a constant".to_owned()),
     }
+}
+
+fn into_items(items: &mut [Item], block: Option<usize>, inside: &[&str], cell: &Cell) -> Result<(), String> {
+    if inside.is_empty() {
+        return Err("a block cannot be replaced as a whole: replace its rows, or the list".to_owned());
+    }
+    let count = items.len();
+    if block.is_some_and(|number| number > count) {
+        return Err(format!("the list has {count} blocks"));
+    }
+    for (index, item) in items.iter_mut().enumerate().filter(|(index, _)| block.is_none_or(|block| block == index + 1))
+    {
+        let body = match item {
+            Item::One(element) => element,
+            Item::Block(block) => &mut block.body,
+        };
+        into_cell(body, None, inside, cell.clone(), &mut IndexMap::new())
+            .map_err(|why| format!("block {}: {why}", index + 1))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -117,6 +148,8 @@ mod tests {
             ("ship.city", 1),
             ("ship.street", 1),
             ("lines.sku", 2),
+            ("lines[block 2].sku", 1),
+            ("rules[block 1].extra.a", 1),
             ("rules.description", 2),
             ("lines.extra.b", 3),
             ("custom.foo", 2),
@@ -130,6 +163,16 @@ mod tests {
     fn half_an_expression_cannot_be_replaced() {
         let said = lay_one("whole.city").unwrap_err()[0].to_string();
         assert!(said.starts_with("koppel.yaml: whole.city: this cannot be replaced in part"), "{said}");
-        assert!(lay_one("a..b").is_err());
+        for path in [
+            "a..b",
+            "",
+            "lines[0].sku",
+            "lines[block 3].sku",
+            "lines[block 0].sku",
+            "lines[block 1]",
+            "ship[block 1].city",
+        ] {
+            assert!(lay_one(path).is_err(), "{path}");
+        }
     }
 }

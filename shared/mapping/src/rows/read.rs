@@ -15,7 +15,7 @@ const ELEMENT: &str = "line";
 
 /// Reads YAML (JSON is YAML too). Only `true` and `false` are yes/no: the country code `NO` stays a text.
 pub(crate) fn read_yaml(file: &str, yaml: &str) -> Result<Json, Finding> {
-    let options = serde_saphyr::options! { strict_booleans: true };
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(yaml, options)
         .map_err(|error| finding(file, FindingCode::File, "", format!("this is not YAML: {error}")))
 }
@@ -120,7 +120,9 @@ impl Reader<'_> {
             Json::Null | Json::Bool(_) | Json::Number(_) => Content::Constant(Value::from_json(json)),
             Json::Object(fields) => match fields.get("const") {
                 Some(constant) if fields.len() == 1 => Content::Constant(Value::from_json(constant)),
-                _ if fields.contains_key("each") => Content::Items(vec![Item::Block(self.block(row, fields, depth))]),
+                _ if fields.contains_key("each") => {
+                    Content::Items(vec![Item::Block(Box::new(self.block(row, fields, depth)))])
+                }
                 _ => Content::Group(self.group(row, Some(json), depth)),
             },
             Json::Array(items) => {
@@ -129,7 +131,7 @@ impl Reader<'_> {
                     let row = format!("{row}: block {}", index + 1);
                     read.push(match item {
                         Json::Object(fields) if fields.contains_key("each") => {
-                            Item::Block(self.block(&row, fields, depth))
+                            Item::Block(Box::new(self.block(&row, fields, depth)))
                         }
                         other => Item::One(self.cell(&row, other, depth + 1)),
                     });
