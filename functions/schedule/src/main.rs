@@ -1,2 +1,9 @@
-//! placeholder
-fn main() {}
+//! Finds the flows that are due and the waiting records whose time has come; called every minute.
+
+use koppel_hosting::lambda;
+
+// One message at a time and all of it waiting for others: threads would only cost memory and start-up time.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::serve_schedule().await
+}

@@ -3,6 +3,8 @@
 pub mod attempts;
 pub mod batch;
 pub mod notice;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,17 +12,22 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sns::Client as Sns;
+use koppel_connectors::http::Deps;
+use koppel_connectors::registry::Registry;
 use koppel_core::event::Event;
 use koppel_core::message::Step;
 use koppel_core::ports::Systems;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+pub use lambda_runtime::Error;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use tracing_subscriber::EnvFilter;
 
 use crate::Ports;
 use crate::aws::{Names, SqsSettle, engine, sdk_config};
 use batch::{Batch, Delivery};
 
 /// Serves the queue of `step`: fetch, map, check or write.
-pub async fn serve_step(step: Step, systems: impl FnOnce(&Ports) -> Arc<dyn Systems>) -> Result<(), Error> {
+pub async fn serve_step(step: Step) -> Result<(), Error> {
+    start();
     let (config, names) = (sdk_config().await, Names::from_env());
     let engine = engine(&config, &names, systems)?;
     let settle = SqsSettle::new(&config, &names, step)?;
@@ -36,7 +43,8 @@ pub async fn serve_step(step: Step, systems: impl FnOnce(&Ports) -> Arc<dyn Syst
 }
 
 /// Serves the schedule: called every minute.
-pub async fn serve_schedule(systems: impl FnOnce(&Ports) -> Arc<dyn Systems>) -> Result<(), Error> {
+pub async fn serve_schedule() -> Result<(), Error> {
+    start();
     let engine = engine(&sdk_config().await, &Names::from_env(), systems)?;
     let engine = &engine;
     run(service_fn(|_: LambdaEvent<serde_json::Value>| async move {
@@ -51,6 +59,7 @@ pub async fn serve_schedule(systems: impl FnOnce(&Ports) -> Arc<dyn Systems>) ->
 
 /// Serves alerts: events of the bus become notices on the topic.
 pub async fn serve_notify() -> Result<(), Error> {
+    start();
     let (sns, names) = (Sns::new(&sdk_config().await), Names::from_env());
     let topic = names.topic()?;
     let sns = &sns;
@@ -61,6 +70,19 @@ pub async fn serve_notify() -> Result<(), Error> {
         Ok(())
     }))
     .await
+}
+
+/// The connectors, over the ports of the engine.
+fn systems(ports: &Ports) -> Arc<dyn Systems> {
+    let Ports { store, vault, clock } = ports.clone();
+    Arc::new(Registry::new(Deps { store, vault, clock }))
+}
+
+/// What every function does first: JSON lines to standard output, where Lambda collects them.
+fn start() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Lambda adds the time; a second start in one process is a test and keeps the first subscriber.
+    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).try_init();
 }
 
 /// The end of the invocation on the clock that can only go forward.

@@ -24,18 +24,28 @@ const BATCH_BYTES: usize = 1024 * 1024;
 const ID_MAX_CHARS: usize = 128;
 /// Rounds for messages that SQS refused one by one.
 const ROUNDS: u32 = 5;
+/// How long a received message stays in hand, unless told otherwise.
+const VISIBILITY: Duration = Duration::from_secs(300);
 
 /// [`Queue`] on SQS.
 #[derive(Clone)]
 pub struct SqsQueue {
     pub(super) client: Client,
     pub(super) names: Names,
+    pub(super) visibility: Duration,
 }
 
 impl SqsQueue {
     /// The queues of a stack.
     pub fn new(config: &SdkConfig, names: Names) -> Self {
-        Self { client: Client::new(config), names }
+        Self { client: Client::new(config), names, visibility: VISIBILITY }
+    }
+
+    /// Keeps received messages in hand for this long.
+    #[must_use]
+    pub fn with_visibility(mut self, visibility: Duration) -> Self {
+        self.visibility = visibility;
+        self
     }
 
     /// Sends one batch; SQS may take some messages and refuse others, which are then sent again.

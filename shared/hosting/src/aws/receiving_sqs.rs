@@ -18,15 +18,13 @@ use super::settle_sqs::ATTEMPTS;
 use super::trouble::Trouble;
 use crate::queue::{DeadLetter, Depth, Receipt, Received, ReceivingQueue, Settled};
 
-/// How long a message stays in hand.
-const VISIBILITY: Duration = Duration::from_secs(300);
 /// While it is looked at, a dead letter is hidden from others this long.
 const LOOK: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl ReceivingQueue for SqsQueue {
     async fn receive(&self, step: Step, max: usize) -> Result<Vec<Received>, Failure> {
-        let messages = self.take(self.names.queue(step)?, max, VISIBILITY).await?;
+        let messages = self.take(self.names.queue(step)?, max, self.visibility).await?;
         Ok(messages.iter().map(|message| received(step, message)).collect())
     }
 
@@ -58,7 +56,7 @@ impl ReceivingQueue for SqsQueue {
     }
 
     fn visibility(&self) -> Duration {
-        VISIBILITY
+        self.visibility
     }
 
     async fn depth(&self, step: Step) -> Result<Depth, Failure> {

@@ -1,8 +1,8 @@
 //! The vault on KMS: envelope encryption with data keys that are kept in memory for a while.
 //!
 //! A sealed value is: format (1 byte), length of the wrapped key (2 bytes), wrapped key, nonce (12 bytes), AES-256-GCM
-//! ciphertext with tag. The context is authenticated by AES-GCM; its first part (up to `#`), the tenant, is also the
-//! encryption context of the data key, so that the audit log of KMS shows for whom a key was opened.
+//! ciphertext with tag. The context is authenticated by AES-GCM; its first two parts (purpose and tenant) are also the
+//! encryption context of the data key, so that the audit log of KMS shows what for and for whom a key was opened.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::trouble::{Kind, Trouble};
 
 const FORMAT: u8 = 1;
+/// Name of the one entry in the encryption context of a data key.
+const SCOPE: &str = "scope";
 /// A data key is replaced after this many seals, far below what random nonces allow,
 const SEALS_PER_KEY: u32 = 100_000;
 /// or after this many minutes.
@@ -38,7 +40,7 @@ pub struct KmsVault {
     opened: Mutex<HashMap<Vec<u8>, Arc<LessSafeKey>>>,
 }
 
-/// The data key that a tenant's values are sealed with at the moment.
+/// The data key that the values of one scope are sealed with at the moment.
 struct Sealing {
     key: Arc<LessSafeKey>,
     wrapped: Vec<u8>,
@@ -59,10 +61,10 @@ impl KmsVault {
         }
     }
 
-    async fn sealing_key(&self, tenant: &str) -> Result<(Arc<LessSafeKey>, Vec<u8>), Failure> {
+    async fn sealing_key(&self, scope: &str) -> Result<(Arc<LessSafeKey>, Vec<u8>), Failure> {
         let now = self.clock.now();
         if let Ok(mut sealing) = self.sealing.lock()
-            && let Some(current) = sealing.get_mut(tenant)
+            && let Some(current) = sealing.get_mut(scope)
             && current.until > now
             && current.left > 0
         {
@@ -74,7 +76,7 @@ impl KmsVault {
             .generate_data_key()
             .key_id(&self.key_id)
             .key_spec(DataKeySpec::Aes256)
-            .encryption_context("tenant", tenant)
+            .encryption_context(SCOPE, scope)
             .send()
             .await
             .map_err(|error| Trouble::of("KMS GenerateDataKey", &error).failure())?;
@@ -88,14 +90,14 @@ impl KmsVault {
         };
         if let Ok(mut sealing) = self.sealing.lock() {
             sealing.retain(|_, old| old.until > now);
-            sealing.insert(tenant.to_owned(), fresh);
+            sealing.insert(scope.to_owned(), fresh);
         }
         Ok((key, wrapped))
     }
 
-    async fn opening_key(&self, tenant: &str, wrapped: &[u8]) -> Result<Arc<LessSafeKey>, Failure> {
-        // The tenant is part of the memory's key: a cached key must not open what KMS would refuse.
-        let memory_key = [tenant.as_bytes(), b"\0", wrapped].concat();
+    async fn opening_key(&self, scope: &str, wrapped: &[u8]) -> Result<Arc<LessSafeKey>, Failure> {
+        // The scope is part of the memory's key: a cached key must not open what KMS would refuse.
+        let memory_key = [scope.as_bytes(), b"\0", wrapped].concat();
         if let Some(key) = self.opened.lock().ok().and_then(|opened| opened.get(&memory_key).cloned()) {
             return Ok(key);
         }
@@ -104,7 +106,7 @@ impl KmsVault {
             .decrypt()
             .key_id(&self.key_id)
             .ciphertext_blob(Blob::new(wrapped))
-            .encryption_context("tenant", tenant)
+            .encryption_context(SCOPE, scope)
             .send()
             .await
             .map_err(|error| match Trouble::of("KMS Decrypt", &error) {
@@ -125,7 +127,7 @@ impl KmsVault {
 #[async_trait]
 impl Vault for KmsVault {
     async fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, Failure> {
-        let (key, wrapped) = self.sealing_key(tenant_of(context)).await?;
+        let (key, wrapped) = self.sealing_key(scope_of(context)).await?;
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| not_sealed("no random numbers"))?;
         encrypt(&key, &wrapped, nonce, context, plain)
@@ -133,7 +135,7 @@ impl Vault for KmsVault {
 
     async fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, Failure> {
         let parts = Parts::of(sealed).ok_or_else(|| not_opened("it is not in the format of this vault"))?;
-        let key = self.opening_key(tenant_of(context), parts.wrapped).await?;
+        let key = self.opening_key(scope_of(context), parts.wrapped).await?;
         decrypt(&key, &parts, context)
     }
 }
@@ -180,12 +182,13 @@ fn decrypt(key: &LessSafeKey, parts: &Parts<'_>, context: &str) -> Result<Vec<u8
     Ok(plain.to_vec())
 }
 
-/// The first part of a context: whose data it is.
-fn tenant_of(context: &str) -> &str {
-    match context.split('#').next() {
-        Some(tenant) if !tenant.is_empty() => tenant,
+/// The first two parts of a context, as in `trail#main#web-orders#23`: what for, and whose data it is.
+fn scope_of(context: &str) -> &str {
+    match context.match_indices('#').nth(1) {
+        Some((end, _)) => &context[..end],
         // KMS takes no empty value in an encryption context.
-        _ => "-",
+        None if context.is_empty() => "-",
+        None => context,
     }
 }
 
@@ -238,8 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn the_tenant_is_the_first_part_of_the_context() {
-        assert_eq!(tenant_of("main#connection#shop"), "main");
-        assert_eq!(tenant_of(""), "-");
+    fn the_scope_is_purpose_and_tenant() {
+        assert_eq!(scope_of("trail#main#web-orders#23"), "trail#main");
+        assert_eq!(scope_of("secret#main"), "secret#main");
+        assert_eq!(scope_of(""), "-");
     }
 }
