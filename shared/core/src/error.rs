@@ -18,7 +18,7 @@ pub struct Cause {
     pub advice: Option<String>,
     /// Where it happened; parts that are not known are left out.
     #[serde(default, skip_serializing_if = "Place::is_nowhere")]
-    pub place: Place,
+    pub place: Box<Place>,
 }
 
 /// Where a failure happened.
@@ -79,7 +79,7 @@ impl fmt::Display for Place {
 impl Cause {
     /// A cause with a code and a sentence.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), advice: None, place: Place::default() }
+        Self { code: code.into(), message: message.into(), advice: None, place: Box::default() }
     }
 
     /// Adds what to do next.

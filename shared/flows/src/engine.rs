@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use koppel_core::ports::{Bus, Clock, Queue, Store, Systems, Vault};
 
+use crate::loaded::LoadedFlows;
+
 /// Everything a step needs. Cheap to clone; one per process.
 #[derive(Clone)]
 pub struct Engine {
@@ -19,4 +21,20 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// Connectors.
     pub systems: Arc<dyn Systems>,
+    /// Flows that were read and compiled; a version never changes, so they stay.
+    pub(crate) loaded: Arc<LoadedFlows>,
+}
+
+impl Engine {
+    /// Puts the ports together.
+    pub fn new(
+        store: Arc<dyn Store>,
+        queue: Arc<dyn Queue>,
+        bus: Arc<dyn Bus>,
+        vault: Arc<dyn Vault>,
+        clock: Arc<dyn Clock>,
+        systems: Arc<dyn Systems>,
+    ) -> Self {
+        Self { store, queue, bus, vault, clock, systems, loaded: Arc::default() }
+    }
 }

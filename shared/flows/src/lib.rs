@@ -1,7 +1,21 @@
 //! The steps of the chain as plain types over ports, and everything they decide with: configuration, settings, proof
 //! of cents, ledger, trail. No engine and no connector is known here.
 
+mod canonical;
+pub mod cents;
+pub mod config;
+pub mod connections;
 pub mod engine;
+pub mod items;
+pub mod ledger;
+mod links;
+pub mod loaded;
+pub mod privacy;
+pub mod rows;
+pub mod runs;
+pub mod settings;
 pub mod steps;
+pub mod trail;
+pub mod waiting;
 
 pub use engine::Engine;

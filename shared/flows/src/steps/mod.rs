@@ -1,16 +1,28 @@
 //! The steps. A step returns `Ok` when the message is done, or a retry: everything else it settles itself.
+//!
+//! `Settings`, `Auth` and `Reject` concern records: they are put on the waiting list with their cause. What comes back
+//! as an error is only what the engine can help with by handing out the same message again.
+
+mod check;
+mod fetch;
+mod map;
+mod schedule;
+mod settle;
+mod write;
 
 use koppel_core::Failure;
 use koppel_core::message::Task;
 
 use crate::Engine;
 
-/// Runs the step that `task` is for.
-pub async fn run_task(_engine: &Engine, _task: Task) -> Result<(), Failure> {
-    Ok(())
-}
+pub use schedule::schedule;
 
-/// The schedule step: enqueues every flow that is due and every parked record whose time has come.
-pub async fn schedule(_engine: &Engine) -> Result<(), Failure> {
-    Ok(())
+/// Runs the step that `task` is for.
+pub async fn run_task(engine: &Engine, task: Task) -> Result<(), Failure> {
+    match task {
+        Task::Fetch(task) => fetch::fetch(engine, task).await,
+        Task::Map(task) => map::map(engine, task).await,
+        Task::Check(task) => check::check(engine, task).await,
+        Task::Write(task) => write::write(engine, task).await,
+    }
 }

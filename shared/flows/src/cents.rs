@@ -1,0 +1,171 @@
+//! Proof of cents: what will be posted, recomputed with the target's own rounding, equals what was paid.
+//!
+//! The shop's own sums are checked first. Then every line gets the unit price that the target will keep, the target's
+//! total is computed the way the target does it, and a difference goes on a rounding line when the flow allows it.
+//! Otherwise the order is rejected with the sums shown: nothing is posted that does not add up.
+
+use std::collections::BTreeMap;
+
+use koppel_core::document::{Line, LineKind, Order};
+use koppel_core::error::{Cause, Failure};
+use koppel_core::money::round;
+use koppel_core::system::{Lookup, RoundingModel, TaxRounding};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Rounding;
+
+/// The calculation, kept in the trail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sheet {
+    /// What the customer paid.
+    pub paid: Decimal,
+    /// Net of the lines as the target will compute it, rounding line included.
+    pub net: Decimal,
+    /// Tax as the target will compute it.
+    pub tax: Decimal,
+    /// Put on a rounding line.
+    pub rounding: Decimal,
+}
+
+/// Proves the order, sets the unit prices, and adds the rounding line when one is needed and allowed.
+pub fn prove(order: &mut Order, model: RoundingModel, rounding: Option<&Rounding>) -> Result<Sheet, Failure> {
+    check_source_sums(order)?;
+    for line in &mut order.lines {
+        line.unit_price = Some(round(line.unit_net(), model.unit_price_decimals));
+        // Without a quantity the net itself is posted as one piece.
+        if line.quantity.is_zero() && !line.net.is_zero() {
+            line.quantity = Decimal::ONE;
+        }
+    }
+    let (net, tax) = target_sums(order, model);
+    let paid = order.currency.round(order.total);
+    let difference = paid - net - tax;
+    if difference.is_zero() {
+        return Ok(Sheet { paid, net, tax, rounding: Decimal::ZERO });
+    }
+    let Some(rule) = rounding.filter(|rule| rule.line) else {
+        return Err(Failure::reject(
+            Cause::new("cents_differ", sums(order, net, tax, paid))
+                .advice("allow a rounding line: settings.rounding: { line: true, item: \"…\", vat_code: \"…\", max: \"0.05\" }")
+                .in_row("settings.rounding"),
+        ));
+    };
+    if difference.abs() > rule.max {
+        return Err(Failure::reject(
+            Cause::new(
+                "cents_differ",
+                format!("{}; more than settings.rounding.max {} allows", sums(order, net, tax, paid), rule.max),
+            )
+            .advice(
+                "compare the order in the shop with its lines; raise max only when the difference is really rounding",
+            )
+            .in_row("settings.rounding.max"),
+        ));
+    }
+    order.lines.push(rounding_line(difference, rule)?);
+    // Computed again with the line in it: the proof is what is posted, not what was meant.
+    let (net, tax) = target_sums(order, model);
+    if net + tax != paid {
+        return Err(Failure::reject(Cause::new("cents_differ", sums(order, net, tax, paid))));
+    }
+    Ok(Sheet { paid, net, tax, rounding: difference })
+}
+
+/// The shop's own lines and tax must give the shop's own total, within the rounding of its lines.
+fn check_source_sums(order: &Order) -> Result<(), Failure> {
+    let sum = order.net() + order.total_tax;
+    // Each amount may be off by half a unit of the currency, because the shop rounded it on its own.
+    let amounts = Decimal::from(order.lines.len() as u64 + order.taxes.len() as u64 + 1);
+    let tolerance = order.currency.unit() * amounts / Decimal::TWO;
+    if (sum - order.total).abs() <= tolerance {
+        return Ok(());
+    }
+    Err(Failure::reject(
+        Cause::new(
+            "source_sums_differ",
+            format!(
+                "the shop's own sums differ: lines {} + tax {} = {}, but the total is {}",
+                order.net().normalize(),
+                order.total_tax.normalize(),
+                sum.normalize(),
+                order.total.normalize()
+            ),
+        )
+        .advice("look for a plugin that changes totals without a line, or a mapping row that drops lines"),
+    ))
+}
+
+/// Net and tax as the target computes them from the posted lines.
+fn target_sums(order: &Order, model: RoundingModel) -> (Decimal, Decimal) {
+    let decimals = order.currency.decimals();
+    let mut net = Decimal::ZERO;
+    let mut tax = Decimal::ZERO;
+    let mut per_code: BTreeMap<(&str, Decimal), Decimal> = BTreeMap::new();
+    for line in &order.lines {
+        let amount = posted_amount(line, decimals);
+        let rate = line.rate_percent().normalize();
+        net += amount;
+        match model.tax {
+            TaxRounding::PerLine => tax += round(amount * rate / Decimal::ONE_HUNDRED, decimals),
+            TaxRounding::PerVatCode => {
+                let code = line.codes.get(Lookup::VatCode.name()).map_or("", String::as_str);
+                *per_code.entry((code, rate)).or_default() += amount;
+            }
+        }
+    }
+    for ((_, rate), amount) in per_code {
+        tax += round(amount * rate / Decimal::ONE_HUNDRED, decimals);
+    }
+    (net, tax)
+}
+
+fn posted_amount(line: &Line, decimals: u32) -> Decimal {
+    round(line.unit_price.unwrap_or_else(|| line.unit_net()) * line.quantity, decimals)
+}
+
+fn rounding_line(difference: Decimal, rule: &Rounding) -> Result<Line, Failure> {
+    let missing = |key: &str| {
+        Failure::settings(
+            Cause::new(
+                "rounding_incomplete",
+                format!("a rounding line of {difference} is needed, but {key} is not set"),
+            )
+            .advice(format!("set settings.rounding.{key}"))
+            .in_row(format!("settings.rounding.{key}")),
+        )
+    };
+    let mut line = Line {
+        id: "rounding".to_owned(),
+        kind: LineKind::Rounding,
+        description: "Rounding".to_owned(),
+        quantity: Decimal::ONE,
+        net: difference,
+        net_before_discount: difference,
+        unit_price: Some(difference),
+        ..Line::default()
+    };
+    if rule.item.is_none() && rule.account.is_none() {
+        return Err(missing("item"));
+    }
+    let vat_code = rule.vat_code.as_ref().ok_or_else(|| missing("vat_code"))?;
+    line.codes.insert(Lookup::VatCode.name().to_owned(), vat_code.0.clone());
+    for (lookup, code) in [(Lookup::Item, &rule.item), (Lookup::RevenueAccount, &rule.account)] {
+        if let Some(code) = code {
+            line.codes.insert(lookup.name().to_owned(), code.0.clone());
+        }
+    }
+    Ok(line)
+}
+
+fn sums(order: &Order, net: Decimal, tax: Decimal, paid: Decimal) -> String {
+    format!(
+        "posted, this would be net {} + tax {} = {}, but {} {} was paid (difference {})",
+        net.normalize(),
+        tax.normalize(),
+        (net + tax).normalize(),
+        paid.normalize(),
+        order.currency,
+        (paid - net - tax).normalize()
+    )
+}

@@ -1,0 +1,37 @@
+//! Configuration: what a user writes in `koppel.yaml`, read strictly and kept in versions.
+
+mod diff;
+pub mod options;
+mod parse;
+mod schedule;
+mod secrets;
+mod types;
+mod validate;
+mod versions;
+
+pub use diff::{Change, differences};
+pub use parse::parse;
+pub use schedule::{Schedule, parse_duration};
+use secrets::open_secrets;
+pub use secrets::{Secrets, resolve_secrets, store_secrets};
+pub use types::{
+    Code, Config, ConnectionConfig, CustomerSettings, DefaultCustomer, DefaultCustomerWhen, Filter, FlowConfig,
+    FlowSettings, Rounding, Setting,
+};
+pub(crate) use validate::document_of;
+pub use validate::validate;
+pub use versions::{StoredConfig, current_version, load_current, load_version, rollback, save_version};
+
+/// JSON Schema of `koppel.yaml`, for editors.
+pub fn json_schema() -> serde_json::Value {
+    serde_json::to_value(schemars::schema_for!(Config)).unwrap_or_default()
+}
+
+/// The opened secrets of one connection.
+pub(crate) async fn secrets_of(
+    engine: &crate::Engine,
+    tenant: &koppel_core::Tenant,
+    connection: &str,
+) -> Result<std::collections::BTreeMap<String, String>, koppel_core::Failure> {
+    open_secrets(&*engine.store, &*engine.vault, tenant, connection).await
+}

@@ -1,0 +1,240 @@
+//! The ledger: what has been delivered. Claim → search → write → commit.
+//!
+//! A claim is a conditional write with a lease. Whoever finds a claim without a result must search the target by natural
+//! key before writing, because the writer before may have been stopped after the target had committed.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use koppel_core::error::{Cause, Failure, RetryReason};
+use koppel_core::keys::{RecordKey, Tenant};
+use koppel_core::message::Step;
+use koppel_core::outcome::Outcome;
+use koppel_core::ports::target::Found;
+use koppel_core::ports::{Condition, Key, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::Engine;
+use crate::runs::{put, read_required};
+
+/// How long a claim protects its owner: longer than the slowest call, because no call may begin that could outlive it.
+pub const LEASE: TimeDelta = TimeDelta::seconds(90);
+
+/// State of one record in one flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Somebody is writing it, or was stopped while writing.
+    Claimed,
+    /// It is in the target.
+    Delivered,
+    /// The target had it already; it is not ours.
+    Exists,
+    /// It can not be delivered as it is.
+    Rejected,
+    /// It waits: see the waiting list.
+    Parked,
+}
+
+/// One ledger entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// State.
+    pub state: State,
+    /// Run that wrote the entry last.
+    pub run: String,
+    /// How the record ended in that run.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// The step in which it ended: another step that sees the record again in this run leaves it alone.
+    #[serde(default)]
+    pub step: Option<Step>,
+    /// Document in the target.
+    #[serde(default)]
+    pub target: Option<Found>,
+    /// Hash of the content that was delivered.
+    #[serde(default)]
+    pub content_hash: String,
+    /// End of the claim.
+    #[serde(default)]
+    pub claimed_until: Option<DateTime<Utc>>,
+    /// Last change.
+    pub at: DateTime<Utc>,
+}
+
+/// An entry with the version that a conditional write needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned {
+    /// The entry.
+    pub entry: Entry,
+    /// Store version.
+    pub version: u64,
+}
+
+/// A claim that was won.
+#[derive(Debug)]
+pub struct Claim {
+    key: Key,
+    version: u64,
+    /// The target must be searched before it is written to.
+    pub search_first: bool,
+    /// The record may stand on the waiting list.
+    pub was_waiting: bool,
+    /// No call may outlive this moment.
+    pub until: DateTime<Utc>,
+}
+
+impl Entry {
+    /// The record has ended in this run in `step`.
+    pub fn ended_in(&self, run: &str, step: Step) -> Option<Outcome> {
+        self.outcome.filter(|_| self.run == run && self.step == Some(step))
+    }
+}
+
+/// Key of a record's entry.
+pub fn key(tenant: &Tenant, flow: &str, record: &RecordKey) -> Key {
+    Key::new(tenant, &["ledger", flow], record.as_str())
+}
+
+/// The entries of many records, in their order.
+pub async fn entries(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    records: &[RecordKey],
+) -> Result<Vec<Option<Versioned>>, Failure> {
+    let keys: Vec<Key> = records.iter().map(|record| key(tenant, flow, record)).collect();
+    let items = engine.store.batch_get(&keys).await?;
+    items
+        .into_iter()
+        .map(|item| item.map(|i| Ok(Versioned { entry: read_required(&i.value)?, version: i.version })).transpose())
+        .collect()
+}
+
+/// Claims any key: a record, or a customer that several flows may create.
+///
+/// `Ok(Err(found))` when the thing is delivered already; a retry when somebody else holds a living claim.
+pub async fn claim(engine: &Engine, key: Key, run: &str) -> Result<Result<Claim, Box<Entry>>, Failure> {
+    let now = engine.clock.now();
+    let item = engine.store.get(&key).await?;
+    let before: Option<Versioned> = item
+        .map(|i| Ok::<_, Failure>(Versioned { entry: read_required(&i.value)?, version: i.version }))
+        .transpose()?;
+    let mut search_first = false;
+    if let Some(Versioned { entry, .. }) = &before {
+        match entry.state {
+            State::Delivered => return Ok(Err(Box::new(entry.clone()))),
+            State::Claimed => {
+                let until = entry.claimed_until.unwrap_or(now);
+                if until > now {
+                    return Err(busy(until - now));
+                }
+                search_first = true;
+            }
+            State::Exists | State::Rejected | State::Parked => {}
+        }
+    }
+    let was_waiting = before.is_some();
+    let until = now + LEASE;
+    let entry = Entry {
+        state: State::Claimed,
+        run: run.to_owned(),
+        outcome: None,
+        step: None,
+        target: None,
+        content_hash: String::new(),
+        claimed_until: Some(until),
+        at: now,
+    };
+    let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
+    let text = serde_json::to_string(&entry).unwrap_or_default();
+    match engine.store.put(&key, &text, condition, None).await {
+        Ok(version) => Ok(Ok(Claim { key, version, search_first, was_waiting, until })),
+        Err(StoreError::ConditionFailed) => Err(busy_for_a_moment()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Somebody else is at it; come back in a second.
+pub fn busy_for_a_moment() -> Failure {
+    busy(TimeDelta::seconds(1))
+}
+
+fn busy(wait: TimeDelta) -> Failure {
+    Failure::retry(
+        RetryReason::Busy,
+        wait.to_std().ok(),
+        Cause::new("claimed", "another worker is writing this record; its claim ends by itself"),
+    )
+}
+
+/// Ends a claim with a result.
+pub async fn commit(engine: &Engine, claim: Claim, entry: Entry) -> Result<(), Failure> {
+    put(engine, &claim.key, &entry, Condition::Version(claim.version), None).await?;
+    Ok(())
+}
+
+/// Gives a claim back without a result: nothing was written, so nobody needs to search.
+pub async fn release(engine: &Engine, claim: Claim, run: &str) -> Result<(), Failure> {
+    let entry = Entry {
+        state: State::Parked,
+        run: run.to_owned(),
+        outcome: None,
+        step: None,
+        target: None,
+        content_hash: String::new(),
+        claimed_until: None,
+        at: engine.clock.now(),
+    };
+    commit(engine, claim, entry).await
+}
+
+/// Ends a claim as open: the outcome is unknown, so the next one searches at once instead of waiting for the lease.
+pub async fn leave_open(engine: &Engine, claim: Claim, run: &str) -> Result<(), Failure> {
+    let now = engine.clock.now();
+    let entry = Entry {
+        state: State::Claimed,
+        run: run.to_owned(),
+        outcome: None,
+        step: None,
+        target: None,
+        content_hash: String::new(),
+        claimed_until: Some(now),
+        at: now,
+    };
+    commit(engine, claim, entry).await
+}
+
+/// Writes the entry of a record that ended without being claimed (exists, rejected, parked).
+///
+/// Never overwrites a claim or a delivery: those know more.
+pub async fn settle(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    record: &RecordKey,
+    before: Option<&Versioned>,
+    entry: &Entry,
+) -> Result<(), Failure> {
+    if before.is_some_and(|b| matches!(b.entry.state, State::Delivered | State::Claimed)) {
+        return Ok(());
+    }
+    let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
+    match put(engine, &key(tenant, flow, record), entry, condition, None).await {
+        // Somebody was faster and knows better.
+        Err(Failure::Retry { reason: RetryReason::Busy, .. }) => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// An entry without a document in the target.
+pub fn without_target(state: State, outcome: Outcome, step: Step, run: &str, now: DateTime<Utc>) -> Entry {
+    Entry {
+        state,
+        run: run.to_owned(),
+        outcome: Some(outcome),
+        step: Some(step),
+        target: None,
+        content_hash: String::new(),
+        claimed_until: None,
+        at: now,
+    }
+}

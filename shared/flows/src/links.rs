@@ -1,0 +1,101 @@
+//! Links: what is known about the target and need not be asked again (customers, items, codes).
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use koppel_core::error::Failure;
+use koppel_core::keys::{NonEmpty, Tenant};
+use koppel_core::ports::target::{CustomerLink, Reference};
+use koppel_core::ports::{Calls, Condition, Key, Target};
+use koppel_core::system::Lookup;
+use serde::{Deserialize, Serialize};
+
+use crate::Engine;
+use crate::runs::{put, read_required};
+
+/// How long a resolved code is believed.
+const KEEP_REFERENCES: TimeDelta = TimeDelta::hours(12);
+
+/// A customer link with the hash of what was last sent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoredLink {
+    /// Link; `None` while the customer is being created.
+    pub link: Option<CustomerLink>,
+    /// Hash of the payload that was last sent or seen.
+    pub content_hash: String,
+}
+
+/// Key under which a customer's link is kept.
+pub fn customer_key(tenant: &Tenant, connection: &str, key_hash: &str) -> Key {
+    Key::new(tenant, &["customer", connection], key_hash)
+}
+
+/// Key under which a customer is claimed while it is created.
+pub fn customer_claim_key(tenant: &Tenant, connection: &str, key_hash: &str) -> Key {
+    Key::new(tenant, &["customer-claim", connection], key_hash)
+}
+
+/// Known customers, by keyed hash.
+pub async fn customers(
+    engine: &Engine,
+    tenant: &Tenant,
+    connection: &str,
+    hashes: &[String],
+) -> Result<BTreeMap<String, StoredLink>, Failure> {
+    let keys: Vec<Key> = hashes.iter().map(|hash| customer_key(tenant, connection, hash)).collect();
+    let items = engine.store.batch_get(&keys).await?;
+    let mut known = BTreeMap::new();
+    for (hash, item) in hashes.iter().zip(items) {
+        if let Some(item) = item {
+            known.insert(hash.clone(), read_required(&item.value)?);
+        }
+    }
+    Ok(known)
+}
+
+/// Remembers a customer.
+pub async fn remember_customer(
+    engine: &Engine,
+    tenant: &Tenant,
+    connection: &str,
+    key_hash: &str,
+    link: &StoredLink,
+) -> Result<(), Failure> {
+    put(engine, &customer_key(tenant, connection, key_hash), link, Condition::Always, None).await?;
+    Ok(())
+}
+
+/// Resolves codes, first from what is known, the rest in one question to the target.
+pub async fn references(
+    engine: &Engine,
+    tenant: &Tenant,
+    connection: &str,
+    target: &dyn Target,
+    list: Lookup,
+    codes: &[NonEmpty],
+    calls: &Calls,
+) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
+    let key = |code: &NonEmpty| Key::new(tenant, &["reference", connection, list.name()], code.as_str());
+    let keys: Vec<Key> = codes.iter().map(key).collect();
+    let items = engine.store.batch_get(&keys).await?;
+    let mut known = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for (code, item) in codes.iter().zip(items) {
+        match item {
+            Some(item) => {
+                known.insert(code.clone(), read_required(&item.value)?);
+            }
+            None => unknown.push(code.clone()),
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(known);
+    }
+    let expires = engine.clock.now() + KEEP_REFERENCES;
+    for (code, reference) in target.look_up(list, &unknown, calls).await? {
+        put(engine, &key(&code), &reference, Condition::Always, Some(expires)).await?;
+        known.insert(code, reference);
+    }
+    Ok(known)
+}

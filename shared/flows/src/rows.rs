@@ -1,0 +1,94 @@
+//! Rows of a flow: the connector's, with the user's own laid over them, compiled against what is known.
+
+use koppel_core::document::{DocumentType, Entity};
+use koppel_core::error::Cause;
+use koppel_core::system::{Side, SystemFacts};
+use koppel_mapping::{Expression, FieldCatalogue, Finding, Mapping, RowError, RowFile, compile as compile_rows};
+
+use crate::canonical;
+
+/// A user's own rows: path and cell.
+pub type UserRows = Vec<(String, serde_json::Value)>;
+
+/// Splits the `map` of a flow: source side, `target.…`, `target.customer.…`.
+pub fn split_user_rows(map: &serde_json::Map<String, serde_json::Value>) -> (UserRows, UserRows, UserRows) {
+    let (mut source, mut target, mut customer) = (Vec::new(), Vec::new(), Vec::new());
+    for (path, cell) in map {
+        if let Some(rest) = path.strip_prefix("target.customer.") {
+            customer.push((rest.to_owned(), cell.clone()));
+        } else if let Some(rest) = path.strip_prefix("target.") {
+            target.push((rest.to_owned(), cell.clone()));
+        } else {
+            source.push((path.clone(), cell.clone()));
+        }
+    }
+    (source, target, customer)
+}
+
+/// Compiles one side of a flow.
+pub fn compile(
+    facts: &'static SystemFacts,
+    side: Side,
+    entity: Entity,
+    document: Option<DocumentType>,
+    own: &UserRows,
+    file: &str,
+) -> Result<Mapping, Vec<Cause>> {
+    let Some(rows) = facts.rows_for(side, entity, document) else {
+        let what = document.map_or_else(|| entity.name().to_owned(), |d| format!("{entity} as {}", d.name()));
+        let verb = if side == Side::Source { "read from" } else { "written to" };
+        return Err(vec![
+            Cause::new("not_supported", format!("{what} cannot be {verb} {}", facts.name))
+                .advice("koppel systems shows what each system can do"),
+        ]);
+    };
+    let mut row_file = RowFile::parse(rows.name, rows.text).map_err(causes)?;
+    row_file.override_rows(own, file).map_err(causes)?;
+    let checks = match side {
+        Side::Source => canonical::source_checks(entity),
+        Side::Target => canonical::target_checks(entity, target_fields(facts)?),
+    };
+    compile_rows(&row_file, &checks).map_err(causes)
+}
+
+/// The native fields that can be written, from the connector's field catalogue.
+fn target_fields(facts: &'static SystemFacts) -> Result<FieldCatalogue, Vec<Cause>> {
+    FieldCatalogue::parse(&format!("{}/fields.yaml", facts.id), facts.fields).map_err(causes)
+}
+
+/// Reads a condition such as `filter.where`.
+pub fn condition(text: &str) -> Result<Expression, Cause> {
+    Expression::parse(text).map_err(|error| {
+        let cause = Cause::new("bad_condition", error.to_string()).in_row("filter.where");
+        cause.advice("koppel map functions lists what can be used")
+    })
+}
+
+fn causes(findings: Vec<Finding>) -> Vec<Cause> {
+    findings.iter().map(finding_cause).collect()
+}
+
+/// A finding of the checker as a cause.
+pub fn finding_cause(finding: &Finding) -> Cause {
+    let mut cause = Cause::new(format!("mapping_{:?}", finding.code).to_lowercase(), finding.message.clone());
+    if let Some(suggestion) = &finding.suggestion {
+        cause = cause.advice(format!("did you mean «{suggestion}»?"));
+    }
+    cause.place.file = Some(finding.file.clone());
+    cause.place.row = Some(finding.row.clone()).filter(|row| !row.is_empty());
+    cause.place.column = finding.columns.map(|c| format!("{}-{}", c.from, c.to));
+    cause
+}
+
+/// A row error of one record as a cause.
+pub fn row_cause(error: &RowError) -> Cause {
+    let row = match &error.line {
+        Some((list, line)) => format!("{list}: line {line}: {}", error.row),
+        None => error.row.clone(),
+    };
+    let mut cause = Cause::new("mapping_failed", error.message.clone());
+    cause.place.file = Some(error.file.clone()).filter(|file| !file.is_empty());
+    cause.place.row = Some(row).filter(|row| !row.is_empty());
+    cause.place.column = error.columns.map(|c| format!("{}-{}", c.from, c.to));
+    cause.advice("see what came with koppel trail, and try the row with koppel map test")
+}

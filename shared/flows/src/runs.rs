@@ -1,0 +1,421 @@
+//! Runs: started once per flow at a time, told by chunk reports, ended when the funnel adds up.
+//!
+//! Every step puts one report per chunk under a fixed key, so that a message handled twice counts once.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use koppel_core::error::{Cause, Failure};
+use koppel_core::keys::{RecordKey, Tenant};
+use koppel_core::message::{FetchTask, Header, Step, Task};
+use koppel_core::outcome::{Funnel, Outcome};
+use koppel_core::ports::store::partition;
+use koppel_core::ports::{Condition, Key, QueueMessage};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::Engine;
+
+/// Reports are needed while a run is looked at, not for ever.
+const KEEP_REPORTS: TimeDelta = TimeDelta::days(14);
+/// A run of which nothing was read after this time has lost its first message (or waits for its source: harmless).
+const RESEND_AFTER: TimeDelta = TimeDelta::minutes(10);
+/// A run without an end after this time is given up, so that its flow can go on.
+const STUCK_AFTER: TimeDelta = TimeDelta::hours(6);
+
+/// Where a flow stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FlowState {
+    /// Everything changed before this moment has been enqueued.
+    pub cursor: Option<DateTime<Utc>>,
+    /// The run that is under way.
+    pub open_run: Option<String>,
+    /// When the last run was started.
+    pub last_started: Option<DateTime<Utc>>,
+    /// Last run that ended, with its funnel.
+    pub last_run: Option<(String, Funnel)>,
+}
+
+/// A run as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Id: the moment it started.
+    pub id: String,
+    /// Flow.
+    pub flow: String,
+    /// Configuration version.
+    pub config_version: u64,
+    /// Start.
+    pub started_at: DateTime<Utc>,
+    /// The last page was read: the count of fetched records is final.
+    #[serde(default)]
+    pub fetched_all: bool,
+    /// End, with the funnel.
+    #[serde(default)]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Set when the run was given up: what is missing.
+    #[serde(default)]
+    pub incomplete: Option<Cause>,
+    /// Counts at the end.
+    #[serde(default)]
+    pub funnel: Funnel,
+    /// The first fetch, to send again when a crash lost it.
+    #[serde(default)]
+    pub first_fetch: Option<FetchTask>,
+}
+
+/// How one record ended, for tables and `koppel run`. Sealed: it names the customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordResult {
+    /// Record.
+    pub key: RecordKey,
+    /// What a merchant calls it.
+    pub label: String,
+    /// Status in the source.
+    #[serde(default)]
+    pub status: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, when it did not arrive.
+    #[serde(default)]
+    pub cause: Option<Cause>,
+    /// Things a person should know.
+    #[serde(default)]
+    pub warnings: Vec<Cause>,
+    /// Number in the target.
+    #[serde(default)]
+    pub target_number: String,
+    /// Customer name.
+    #[serde(default)]
+    pub customer: String,
+    /// Number of lines.
+    #[serde(default)]
+    pub lines: usize,
+    /// Net as posted.
+    #[serde(default)]
+    pub net: Option<Decimal>,
+    /// Tax as posted.
+    #[serde(default)]
+    pub tax: Option<Decimal>,
+    /// Total as posted.
+    #[serde(default)]
+    pub total: Option<Decimal>,
+    /// Calls made for this record alone.
+    #[serde(default)]
+    pub calls: usize,
+}
+
+impl RecordResult {
+    /// A result with nothing but the outcome.
+    pub fn new(key: &RecordKey, label: &str, outcome: Outcome) -> Self {
+        Self {
+            key: key.clone(),
+            label: label.to_owned(),
+            status: String::new(),
+            outcome,
+            cause: None,
+            warnings: Vec::new(),
+            target_number: String::new(),
+            customer: String::new(),
+            lines: 0,
+            net: None,
+            tax: None,
+            total: None,
+            calls: 0,
+        }
+    }
+
+    /// With the reason.
+    #[must_use]
+    pub fn because(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+}
+
+/// What one step did with one chunk.
+#[derive(Serialize, Deserialize)]
+struct Report {
+    fetched: u64,
+    outcomes: std::collections::BTreeMap<Outcome, u64>,
+    calls: usize,
+    sealed: String,
+}
+
+/// What to read in a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Instead of the cursor.
+    pub since: Option<DateTime<Utc>>,
+    /// Only these records.
+    pub ids: Vec<RecordKey>,
+}
+
+/// Starts a run and enqueues its first fetch. `None` when the flow has one under way.
+pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -> Result<Option<String>, Failure> {
+    let loaded = crate::loaded::current_flow(engine, tenant, flow).await?;
+    let now = engine.clock.now();
+    let key = state_key(tenant, flow);
+    let item = engine.store.get(&key).await?;
+    let mut state: FlowState = read(item.as_ref().map(|i| i.value.as_str()))?;
+    if state.open_run.is_some() {
+        return Ok(None);
+    }
+    let id = now.format("%Y%m%dT%H%M%S%3fZ").to_string();
+    let since = scope.since.or(state.cursor.map(|cursor| cursor - crate::loaded::OVERLAP)).unwrap_or(loaded.since);
+    let first = FetchTask {
+        header: Header {
+            tenant: tenant.clone(),
+            flow: flow.to_owned(),
+            run: id.clone(),
+            config_version: loaded.version,
+            chunk: "page-0".to_owned(),
+            lane: 0,
+        },
+        since: since.max(loaded.since),
+        until: now,
+        page: None,
+        page_number: 0,
+        ids: scope.ids,
+    };
+    let run = Run {
+        id: id.clone(),
+        flow: flow.to_owned(),
+        config_version: loaded.version,
+        started_at: now,
+        fetched_all: false,
+        finished_at: None,
+        incomplete: None,
+        funnel: Funnel::default(),
+        first_fetch: Some(first.clone()),
+    };
+    state.open_run = Some(id.clone());
+    state.last_started = Some(now);
+    let condition = item.map_or(Condition::Absent, |item| Condition::Version(item.version));
+    let task = Task::Fetch(first);
+    // The run before the state, the state before the message: a crash in between leaves an open run whose first fetch
+    // `finish` sends again.
+    put(engine, &run_key(tenant, flow, &id), &run, Condition::Always, Some(now + KEEP_REPORTS)).await?;
+    put(engine, &key, &state, condition, None).await?;
+    engine.queue.send(Step::Fetch, &[QueueMessage::pack(&task)?]).await?;
+    Ok(Some(id))
+}
+
+/// Where the flow stands.
+pub async fn state(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<FlowState, Failure> {
+    let item = engine.store.get(&state_key(tenant, flow)).await?;
+    read(item.as_ref().map(|i| i.value.as_str()))
+}
+
+/// Marks the last page as read and moves the cursor. Reads by id leave the cursor where it is.
+pub async fn fetched_all(engine: &Engine, header: &Header, cursor: Option<DateTime<Utc>>) -> Result<(), Failure> {
+    update_run(engine, header, |run| run.fetched_all = true).await?;
+    if let Some(cursor) = cursor {
+        let key = state_key(&header.tenant, &header.flow);
+        let item = engine.store.get(&key).await?;
+        let mut state: FlowState = read(item.as_ref().map(|i| i.value.as_str()))?;
+        // A late duplicate of an older run must not move the cursor back.
+        if state.cursor.is_none_or(|old| old < cursor) {
+            state.cursor = Some(cursor);
+            let condition = item.map_or(Condition::Absent, |item| Condition::Version(item.version));
+            put(engine, &key, &state, condition, None).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn update_run(engine: &Engine, header: &Header, change: impl Fn(&mut Run)) -> Result<(), Failure> {
+    let key = run_key(&header.tenant, &header.flow, &header.run);
+    let Some(item) = engine.store.get(&key).await? else {
+        return Ok(());
+    };
+    let mut run: Run = read_required(&item.value)?;
+    change(&mut run);
+    put(engine, &key, &run, Condition::Version(item.version), item.expires_at).await?;
+    Ok(())
+}
+
+/// Ends the reading of a run that cannot go on. What was read is settled; the cursor stays where it was.
+pub async fn abandon(engine: &Engine, header: &Header, cause: Cause) -> Result<(), Failure> {
+    update_run(engine, header, |run| {
+        run.fetched_all = true;
+        run.incomplete = Some(cause.clone());
+    })
+    .await
+}
+
+/// Puts the report of one step on one chunk: how many were fetched, and which records ended here.
+pub async fn report(
+    engine: &Engine,
+    header: &Header,
+    step: Step,
+    fetched: u64,
+    results: &[RecordResult],
+    calls: usize,
+) -> Result<(), Failure> {
+    let mut funnel = Funnel::default();
+    for result in results {
+        funnel.add(result.outcome, 1);
+    }
+    let sealed = if results.is_empty() {
+        String::new()
+    } else {
+        let plain = serde_json::to_vec(results).unwrap_or_default();
+        STANDARD.encode(engine.vault.seal(&seal_context(header), &plain).await?)
+    };
+    let report = Report { fetched, outcomes: funnel.outcomes, calls, sealed };
+    let key = Key::new(&header.tenant, &["report", &header.flow, &header.run], format!("{}#{}", header.chunk, step));
+    put(engine, &key, &report, Condition::Always, Some(engine.clock.now() + KEEP_REPORTS)).await?;
+    Ok(())
+}
+
+/// The counts of a run so far.
+pub async fn funnel(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Funnel, Failure> {
+    let mut funnel = Funnel::default();
+    for report in reports(engine, tenant, flow, run).await? {
+        funnel.fetched += report.fetched;
+        for (outcome, count) in report.outcomes {
+            funnel.add(outcome, count);
+        }
+    }
+    Ok(funnel)
+}
+
+/// How every record of a run ended, and how many calls were made for whole chunks.
+pub async fn results(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    run: &str,
+) -> Result<(Vec<RecordResult>, usize), Failure> {
+    let header = Header {
+        tenant: tenant.clone(),
+        flow: flow.to_owned(),
+        run: run.to_owned(),
+        config_version: 0,
+        chunk: String::new(),
+        lane: 0,
+    };
+    let (mut results, mut calls) = (Vec::new(), 0);
+    for report in reports(engine, tenant, flow, run).await? {
+        calls += report.calls;
+        if report.sealed.is_empty() {
+            continue;
+        }
+        let sealed = STANDARD.decode(&report.sealed).unwrap_or_default();
+        let plain = engine.vault.open(&seal_context(&header), &sealed).await?;
+        let mut some: Vec<RecordResult> = serde_json::from_slice(&plain).unwrap_or_default();
+        results.append(&mut some);
+    }
+    Ok((results, calls))
+}
+
+async fn reports(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Vec<Report>, Failure> {
+    let mut reports = Vec::new();
+    for item in crate::items::all(engine, &partition(tenant, &["report", flow, run]), "").await? {
+        reports.push(read_required(&item.value)?);
+    }
+    Ok(reports)
+}
+
+/// Ends the open run of a flow when its funnel adds up; gives it up when it has been stuck for hours.
+///
+/// Returns the run when this call ended it.
+pub async fn finish(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<Option<Run>, Failure> {
+    let state_key = state_key(tenant, flow);
+    let Some(item) = engine.store.get(&state_key).await? else {
+        return Ok(None);
+    };
+    let mut state: FlowState = read_required(&item.value)?;
+    let Some(id) = state.open_run.clone() else {
+        return Ok(None);
+    };
+    let run_key = run_key(tenant, flow, &id);
+    let Some(run_item) = engine.store.get(&run_key).await? else {
+        state.open_run = None;
+        put(engine, &state_key, &state, Condition::Version(item.version), None).await?;
+        return Ok(None);
+    };
+    let mut run: Run = read_required(&run_item.value)?;
+    let now = engine.clock.now();
+    if run.finished_at.is_none() {
+        run.funnel = funnel(engine, tenant, flow, &id).await?;
+        if !(run.fetched_all && run.funnel.adds_up()) {
+            if now - run.started_at < STUCK_AFTER {
+                send_lost_fetch(engine, &run_key, &run, run_item.version).await?;
+                return Ok(None);
+            }
+            run.incomplete = Some(
+                Cause::new("run_incomplete", format!("the run did not end: {}", run.funnel))
+                    .advice("look at the dead letters: koppel status")
+                    .in_flow(flow),
+            );
+        }
+        run.finished_at = Some(now);
+        put(engine, &run_key, &run, Condition::Version(run_item.version), run_item.expires_at).await?;
+    }
+    state.open_run = None;
+    state.last_run = Some((id, run.funnel.clone()));
+    put(engine, &state_key, &state, Condition::Version(item.version), None).await?;
+    Ok(Some(run))
+}
+
+/// Sends the first fetch again, once, when a crash between the run and its message seems to have lost it.
+async fn send_lost_fetch(engine: &Engine, key: &Key, run: &Run, version: u64) -> Result<(), Failure> {
+    let now = engine.clock.now();
+    let untouched = !run.fetched_all && run.funnel.fetched == 0;
+    let Some(first) = run.first_fetch.clone().filter(|_| untouched && now - run.started_at > RESEND_AFTER) else {
+        return Ok(());
+    };
+    engine.queue.send(Step::Fetch, &[QueueMessage::pack(&Task::Fetch(first))?]).await?;
+    let sent = Run { first_fetch: None, ..run.clone() };
+    put(engine, key, &sent, Condition::Version(version), Some(now + KEEP_REPORTS)).await?;
+    Ok(())
+}
+
+/// A run, when it is still kept.
+pub async fn load(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Option<Run>, Failure> {
+    match engine.store.get(&run_key(tenant, flow, run)).await? {
+        Some(item) => read_required(&item.value).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn state_key(tenant: &Tenant, flow: &str) -> Key {
+    Key::new(tenant, &["flow"], flow)
+}
+
+fn run_key(tenant: &Tenant, flow: &str, run: &str) -> Key {
+    Key::new(tenant, &["run", flow], run)
+}
+
+fn seal_context(header: &Header) -> String {
+    format!("report#{}#{}#{}", header.tenant, header.flow, header.run)
+}
+
+pub(crate) async fn put<T: Serialize>(
+    engine: &Engine,
+    key: &Key,
+    value: &T,
+    condition: Condition,
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<u64, Failure> {
+    let text = serde_json::to_string(value).map_err(|error| {
+        Failure::reject(Cause::new("not_serialisable", format!("a value cannot be stored: {error}")))
+    })?;
+    Ok(engine.store.put(key, &text, condition, expires_at).await?)
+}
+
+pub(crate) fn read<T: for<'de> Deserialize<'de> + Default>(text: Option<&str>) -> Result<T, Failure> {
+    text.map_or_else(|| Ok(T::default()), read_required)
+}
+
+pub(crate) fn read_required<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::settings(
+            Cause::new("stored_item_unreadable", format!("a stored item cannot be read: {error}"))
+                .advice("it was written by another version; see CHANGELOG"),
+        )
+    })
+}

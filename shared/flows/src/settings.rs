@@ -1,0 +1,216 @@
+//! Coded values of the target, decided by settings: forced > table > mapped > by country > default.
+//!
+//! The result stands in `codes` of the document and of each line, where the target's rows read it.
+
+use std::collections::BTreeMap;
+
+use koppel_core::document::{Customer, Line, LineKind, Order};
+use koppel_core::error::{Cause, Failure};
+use koppel_core::system::{Lookup, SystemFacts};
+use koppel_core::vat::VatFacts;
+
+use crate::config::{Code, DefaultCustomerWhen, FlowSettings, Setting};
+
+/// Which part of a setting decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decider {
+    /// `force`.
+    Force,
+    /// `table`, with the key that matched.
+    Table(String),
+    /// A mapping row.
+    Mapped,
+    /// `by_country`, with the country.
+    Country(String),
+    /// `default`.
+    Default,
+}
+
+/// Decides one coded value. `sources` are the table keys to try, the most specific first.
+pub fn decide(setting: &Setting, sources: &[String], mapped: Option<&str>, country: &str) -> Option<(String, Decider)> {
+    let own = |code: &Code| code.0.clone();
+    if let Some(code) = &setting.force {
+        return Some((own(code), Decider::Force));
+    }
+    for source in sources.iter().filter(|source| !source.is_empty()) {
+        if let Some(code) = setting.table.get(source) {
+            return Some((own(code), Decider::Table(source.clone())));
+        }
+    }
+    if let Some(code) = mapped.map(str::trim).filter(|code| !code.is_empty()) {
+        return Some((code.to_owned(), Decider::Mapped));
+    }
+    if let Some(code) = setting.by_country.get(country) {
+        return Some((own(code), Decider::Country(country.to_owned())));
+    }
+    setting.default.as_ref().map(|code| (own(code), Decider::Default))
+}
+
+/// Decides every coded value of an order for this target.
+pub fn decide_order_codes(order: &mut Order, settings: &FlowSettings, facts: &SystemFacts) -> Result<(), Failure> {
+    let country = order.ship_to().country.clone();
+    let method = vec![order.payment.method.clone()];
+    let shipping = vec![order.shipping.method.clone()];
+    let none: Vec<String> = Vec::new();
+    for (lookup, setting, sources) in [
+        (Lookup::PaymentTerms, &settings.payment_terms, &method),
+        (Lookup::ShippingMethod, &settings.shipping_method, &shipping),
+        (Lookup::Journal, &settings.journal, &none),
+        (Lookup::Warehouse, &settings.warehouse, &none),
+    ] {
+        decide_into(&mut order.codes, lookup, setting, sources, &country);
+    }
+    if let Some(code) = default_customer(settings, &order.customer)? {
+        order.codes.insert(Lookup::DefaultCustomer.name().to_owned(), code);
+    }
+    let facts_of_lines: Vec<VatFacts> = order.lines.iter().map(|line| VatFacts::of(order, line)).collect();
+    for (line, vat) in order.lines.iter_mut().zip(&facts_of_lines) {
+        let keys = vat.table_keys();
+        decide_into(&mut line.codes, Lookup::VatCode, &settings.vat_code, &keys, &vat.country);
+        decide_into(&mut line.codes, Lookup::RevenueAccount, &settings.revenue_account, &keys, &vat.country);
+        decide_into(&mut line.codes, Lookup::CostCenter, &settings.cost_center, &none, &vat.country);
+        decide_into(&mut line.codes, Lookup::CostUnit, &settings.cost_unit, &none, &vat.country);
+        if facts.lookups.contains(&Lookup::VatCode) && !line.codes.contains_key(Lookup::VatCode.name()) {
+            return Err(missing_vat_rule(vat, &line.description));
+        }
+        decide_item(line, settings)?;
+    }
+    Ok(())
+}
+
+fn decide_into(
+    codes: &mut BTreeMap<String, String>,
+    lookup: Lookup,
+    setting: &Setting,
+    sources: &[String],
+    country: &str,
+) {
+    let mapped = codes.get(lookup.name()).cloned();
+    match decide(setting, sources, mapped.as_deref(), country) {
+        Some((code, _)) => codes.insert(lookup.name().to_owned(), code),
+        None => codes.remove(lookup.name()),
+    };
+}
+
+/// The debtor for this order when it does not get one of its own.
+fn default_customer(settings: &FlowSettings, customer: &Customer) -> Result<Option<String>, Failure> {
+    let missing = koppel_core::keys::normalize_email(&customer.email).is_none();
+    let used = match &settings.default_customer {
+        None => None,
+        Some(default) => {
+            let use_it = match default.when {
+                DefaultCustomerWhen::Missing => missing,
+                DefaultCustomerWhen::Guest => missing || customer.guest,
+                DefaultCustomerWhen::Always => true,
+            };
+            use_it.then(|| default.code.0.clone())
+        }
+    };
+    if used.is_none() && missing {
+        return Err(Failure::reject(
+            Cause::new("missing_email", "the order has no e-mail address, so its customer cannot be found")
+                .advice("set settings.default_customer: { when: missing, code: \"…\" }, or add the address in the shop")
+                .in_row("customer.email"),
+        ));
+    }
+    Ok(used)
+}
+
+/// The item of a line: its article number, or the item that a setting gives for what has none.
+fn decide_item(line: &mut Line, settings: &FlowSettings) -> Result<(), Failure> {
+    let (setting, name, source) = match line.kind {
+        LineKind::Product => (&settings.default_item, "default_item", line.tax_class.clone()),
+        LineKind::Shipping => (&settings.shipping_item, "shipping_item", line.source_code.clone()),
+        LineKind::Fee => (&settings.fee_item, "fee_item", line.description.clone()),
+        LineKind::Discount => (&settings.discount_item, "discount_item", line.description.clone()),
+        LineKind::Rounding => return Ok(()),
+    };
+    if line.kind == LineKind::Product && !line.sku.trim().is_empty() {
+        line.codes.insert(Lookup::Item.name().to_owned(), line.sku.trim().to_owned());
+        return Ok(());
+    }
+    let mapped = line.codes.get(Lookup::Item.name()).cloned();
+    match decide(setting, &[source], mapped.as_deref(), "") {
+        Some((code, _)) => {
+            line.codes.insert(Lookup::Item.name().to_owned(), code);
+            Ok(())
+        }
+        None => Err(Failure::settings(
+            Cause::new(
+                "missing_item",
+                format!(
+                    "the {} line «{}» has no article number and no item is set for it",
+                    line.kind.name(),
+                    line.description
+                ),
+            )
+            .advice(format!("set settings.{name}: \"<item code>\""))
+            .in_row(format!("settings.{name}")),
+        )),
+    }
+}
+
+fn missing_vat_rule(vat: &VatFacts, line: &str) -> Failure {
+    let who = if vat.exempt {
+        " for an exempt buyer"
+    } else if vat.business {
+        " for a company"
+    } else {
+        ""
+    };
+    let key = vat.table_keys().into_iter().next().unwrap_or_default();
+    Failure::settings(
+        Cause::new(
+            "missing_vat_rule",
+            format!("no VAT code for {} % to {}{who} (line «{line}»)", vat.rate_percent, vat.country),
+        )
+        .advice(format!("add settings.vat_code.table: {{ \"{key}\": \"<VAT code>\" }} or a default"))
+        .in_row("settings.vat_code"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting() -> Setting {
+        Setting {
+            force: None,
+            table: BTreeMap::from([("ideal".to_owned(), Code("00".into()))]),
+            by_country: BTreeMap::from([("BE".to_owned(), Code("14".into()))]),
+            default: Some(Code("30".into())),
+        }
+    }
+
+    #[test]
+    fn precedence_is_force_table_mapped_country_default() {
+        let ideal = ["ideal".to_owned()];
+        let code =
+            |setting: &Setting, sources: &[String], mapped, country| decide(setting, sources, mapped, country).unwrap();
+        assert_eq!(code(&setting(), &ideal, Some("77"), "BE"), ("00".into(), Decider::Table("ideal".into())));
+        assert_eq!(code(&setting(), &[], Some("77"), "BE"), ("77".into(), Decider::Mapped));
+        assert_eq!(code(&setting(), &[], None, "BE"), ("14".into(), Decider::Country("BE".into())));
+        assert_eq!(code(&setting(), &[], Some(" "), "NL"), ("30".into(), Decider::Default));
+        let forced = Setting { force: Some(Code("99".into())), ..setting() };
+        assert_eq!(code(&forced, &ideal, Some("77"), "BE"), ("99".into(), Decider::Force));
+        assert!(decide(&Setting::default(), &[String::new()], None, "NL").is_none());
+    }
+
+    #[test]
+    fn the_default_debtor_follows_its_setting() {
+        let settings = |when| FlowSettings {
+            default_customer: Some(crate::config::DefaultCustomer { when, code: Code("10000".into()) }),
+            ..FlowSettings::default()
+        };
+        let guest = Customer { email: "a@example.test".into(), guest: true, ..Customer::default() };
+        let known = Customer { guest: false, ..guest.clone() };
+        let nobody = Customer::default();
+        use DefaultCustomerWhen::{Always, Guest, Missing};
+        assert_eq!(default_customer(&settings(Guest), &guest).unwrap().as_deref(), Some("10000"));
+        assert_eq!(default_customer(&settings(Guest), &known).unwrap(), None);
+        assert_eq!(default_customer(&settings(Missing), &guest).unwrap(), None);
+        assert_eq!(default_customer(&settings(Missing), &nobody).unwrap().as_deref(), Some("10000"));
+        assert_eq!(default_customer(&settings(Always), &known).unwrap().as_deref(), Some("10000"));
+        assert!(default_customer(&FlowSettings::default(), &nobody).is_err());
+    }
+}

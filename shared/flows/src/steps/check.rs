@@ -1,0 +1,230 @@
+//! Check: resolves a whole chunk at once and decides per record. Nothing is written to the target.
+
+mod customers;
+mod references;
+
+use std::collections::BTreeMap;
+
+use koppel_core::document::{Document, Order};
+use koppel_core::error::{Cause, Failure};
+use koppel_core::keys::{NonEmpty, RecordKey};
+use koppel_core::message::{Action, CheckTask, Decision, Header, MappedRecord, Step, Task, WriteTask};
+use koppel_core::outcome::Outcome;
+use koppel_core::ports::target::Found;
+use koppel_core::ports::{Calls, QueueMessage, Target};
+use koppel_mapping::Scope;
+use serde_json::json;
+
+use crate::Engine;
+use crate::ledger::{self, Entry, State, Versioned};
+use crate::loaded::{LoadedFlow, flow_of_version};
+use crate::privacy::content_hash;
+use crate::rows::row_cause;
+use crate::runs::{self, RecordResult};
+use crate::steps::settle;
+use crate::{canonical, connections, trail};
+
+use customers::Customers;
+use references::References;
+
+/// Runs the step.
+pub async fn check(engine: &Engine, task: CheckTask) -> Result<(), Failure> {
+    let header = &task.header;
+    let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
+    let calls = Calls::new(flow.priority);
+    let (decisions, results) = match decide_chunk(engine, &flow, header, &task.records, &calls).await {
+        Ok(decided) => decided,
+        Err(failure) => {
+            let records: Vec<(RecordKey, String)> =
+                task.records.iter().map(|r| (r.key.clone(), r.label.clone())).collect();
+            (Vec::new(), settle::chunk_failed(engine, &flow, header, Step::Check, &records, failure).await?)
+        }
+    };
+    if !decisions.is_empty() {
+        let next = Task::Write(WriteTask { header: header.clone(), decisions });
+        engine.queue.send(Step::Write, &[QueueMessage::pack(&next)?]).await?;
+    }
+    runs::report(engine, header, Step::Check, 0, &results, calls.count()).await
+}
+
+type Decided = (Vec<Decision>, Vec<RecordResult>);
+
+async fn decide_chunk(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    header: &Header,
+    records: &[MappedRecord],
+    calls: &Calls,
+) -> Result<Decided, Failure> {
+    let keys: Vec<RecordKey> = records.iter().map(|record| record.key.clone()).collect();
+    let entries = ledger::entries(engine, &flow.tenant, &flow.name, &keys).await?;
+    let mut results = Vec::new();
+    let mut open: Vec<(&MappedRecord, Option<Versioned>, String)> = Vec::new();
+    for (record, entry) in records.iter().zip(entries) {
+        let hash = document_hash(&record.document);
+        match entry.as_ref().map(|e| &e.entry) {
+            // The write step of this very run has settled it: this message is a late duplicate.
+            Some(known) if known.ended_in(&header.run, Step::Write).is_some() => {}
+            Some(known) if known.state == State::Delivered => results.push(delivered_before(record, known, &hash)),
+            _ => open.push((record, entry, hash)),
+        }
+    }
+    if open.is_empty() {
+        return Ok((Vec::new(), results));
+    }
+    let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await?;
+    let found = find_existing(flow, &*target, &open, calls).await?;
+    let orders: Vec<&Order> = open.iter().filter_map(|(record, ..)| order_of(record)).collect();
+    let references = References::resolve(engine, flow, &*target, &orders, calls).await?;
+    let customers = Customers::resolve(engine, flow, &*target, &orders, calls).await?;
+
+    let mut decisions = Vec::new();
+    for (record, entry, hash) in open {
+        let claimed = entry.as_ref().is_some_and(|e| e.entry.state == State::Claimed);
+        let existing = record.document.natural_key().and_then(|key| found.get(&key));
+        // A claim without a result is settled by the write step, which knows whose document was found.
+        if let Some(existing) = existing.filter(|_| !claimed) {
+            results.push(exists(engine, flow, header, record, entry.as_ref(), existing).await?);
+            continue;
+        }
+        match decide(engine, flow, record, hash, &references, &customers) {
+            Ok(decision) => decisions.push(decision),
+            Err(failure) => {
+                let payload = json!({ "document": record.document, "failure": failure.cause() });
+                let summary = failure.cause().message.clone();
+                trail::write(engine, header, Step::Check, &record.key, summary, &payload).await?;
+                let known = (&record.key, record.label.as_str());
+                let result = settle::failed(engine, flow, header, Step::Check, known, entry.as_ref(), &failure).await?;
+                results.push(describe(result, record));
+            }
+        }
+    }
+    Ok((decisions, results))
+}
+
+fn order_of(record: &MappedRecord) -> Option<&Order> {
+    match &record.document {
+        Document::Order(order) => Some(order),
+        _ => None,
+    }
+}
+
+/// Documents that the target has, by natural key. A record with a claim is left to the write step.
+async fn find_existing(
+    flow: &LoadedFlow,
+    target: &dyn Target,
+    open: &[(&MappedRecord, Option<Versioned>, String)],
+    calls: &Calls,
+) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+    let Some(document) = flow.flow.document else { return Ok(BTreeMap::new()) };
+    let keys: Vec<NonEmpty> = open
+        .iter()
+        .filter(|(_, entry, _)| !entry.as_ref().is_some_and(|e| e.entry.state == State::Claimed))
+        .filter_map(|(record, ..)| record.document.natural_key())
+        .collect();
+    if keys.is_empty() { Ok(BTreeMap::new()) } else { target.find_documents(document, &keys, calls).await }
+}
+
+fn delivered_before(record: &MappedRecord, entry: &Entry, hash: &str) -> RecordResult {
+    let number = entry.target.as_ref().map(|t| t.number.clone()).unwrap_or_default();
+    let result = if entry.content_hash == hash {
+        RecordResult::new(&record.key, &record.label, Outcome::Unchanged)
+    } else {
+        let cause =
+            Cause::new("changed_after_delivery", format!("delivered as {number}; changed in the shop since then"))
+                .advice("change the document in the target by hand if it matters");
+        RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause)
+    };
+    describe(RecordResult { target_number: number, ..result }, record)
+}
+
+async fn exists(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    header: &Header,
+    record: &MappedRecord,
+    before: Option<&Versioned>,
+    found: &Found,
+) -> Result<RecordResult, Failure> {
+    let now = engine.clock.now();
+    let entry = Entry {
+        target: Some(found.clone()),
+        ..ledger::without_target(State::Exists, Outcome::Skipped, Step::Check, &header.run, now)
+    };
+    ledger::settle(engine, &flow.tenant, &flow.name, &record.key, before, &entry).await?;
+    if before.is_some() {
+        crate::waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
+    }
+    let cause = Cause::new("exists", format!("{} already has it as {}", flow.target_facts.name, found.number));
+    let result = RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause);
+    Ok(describe(RecordResult { target_number: found.number.clone(), ..result }, record))
+}
+
+fn decide(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &MappedRecord,
+    content_hash: String,
+    references: &References,
+    customers: &Customers,
+) -> Result<Decision, Failure> {
+    let natural_key = record.document.natural_key().ok_or_else(|| {
+        Failure::reject(Cause::new("empty_key", "the document has no key, and an empty key is never a key"))
+    })?;
+    let order = order_of(record).ok_or_else(|| {
+        Failure::settings(Cause::new("not_supported", format!("{} cannot be checked yet", record.document.entity())))
+    })?;
+    let view = references.view(flow, order)?;
+    let now = engine.clock.now();
+    let scope = Scope::new(now).with_ref("order", &view);
+    let value = flow.target_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
+    let mut payload = value.to_json();
+    if let Some(fields) = payload.as_object_mut() {
+        // Not sent: the connector compares it with what the target computed.
+        fields.insert("_expected_total".into(), serde_json::to_value(order.total).unwrap_or_default());
+    }
+    let customer = customers.decide(flow, order, references, now)?;
+    Ok(Decision { record: record.clone(), natural_key, action: Action::Create, customer, payload, content_hash })
+}
+
+/// Hash of what matters for delivery: a new status or date alone is not a change.
+fn document_hash(document: &Document) -> String {
+    let mut value = serde_json::to_value(document).unwrap_or_default();
+    if let Some(order) = value.get_mut("order").and_then(serde_json::Value::as_object_mut) {
+        for volatile in ["status", "modified_at"] {
+            order.remove(volatile);
+        }
+        if let Some(payment) = order.get_mut("payment").and_then(serde_json::Value::as_object_mut) {
+            payment.remove("paid_at");
+        }
+    }
+    content_hash(&value)
+}
+
+/// Fills in what a table shows about a record.
+pub(crate) fn describe(result: RecordResult, record: &MappedRecord) -> RecordResult {
+    let Some(order) = order_of(record) else { return result };
+    let posted: rust_decimal::Decimal = order
+        .lines
+        .iter()
+        .map(|line| order.currency.round(line.unit_price.unwrap_or_else(|| line.unit_net()) * line.quantity))
+        .sum();
+    let total = order.currency.round(order.total);
+    RecordResult {
+        status: order.status.clone(),
+        customer: order.customer.debtor_name(),
+        lines: order.lines.len(),
+        net: Some(posted),
+        tax: Some(total - posted),
+        total: Some(total),
+        warnings: record.warnings.clone(),
+        ..result
+    }
+}
+
+/// The value that rows see of a document.
+pub(crate) fn view_json(order: &Order) -> serde_json::Value {
+    serde_json::to_value(order).unwrap_or_default()
+}
+
+pub(crate) use canonical::view;

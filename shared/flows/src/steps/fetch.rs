@@ -1,0 +1,162 @@
+//! Fetch: reads changed records page by page and passes them on in chunks, lane by lane.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use koppel_core::error::Failure;
+use koppel_core::message::{
+    CHUNK_MAX_BYTES, CHUNK_MAX_DOCUMENTS, FetchTask, Header, MapTask, SourceRecord, Step, Task, lane_of,
+};
+use koppel_core::outcome::Outcome;
+use koppel_core::ports::{Calls, FetchQuery, QueueMessage, Source};
+
+use crate::Engine;
+use crate::connections;
+use crate::loaded::{LoadedFlow, flow_of_version};
+use crate::runs::{self, RecordResult};
+use crate::steps::settle;
+use crate::waiting;
+
+/// One invocation reads pages for this long, then hands the next page to another.
+const READ_FOR: TimeDelta = TimeDelta::seconds(40);
+
+/// Runs the step.
+pub async fn fetch(engine: &Engine, task: FetchTask) -> Result<(), Failure> {
+    let header = &task.header;
+    let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
+    let result = read(engine, &flow, &task).await;
+    settle::source_failure(engine, &flow, header, result).await
+}
+
+async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<(), Failure> {
+    let header = &task.header;
+    let source = connections::source(engine, &flow.tenant, &flow.config, &flow.flow.from).await?;
+    if !task.ids.is_empty() {
+        return read_by_id(engine, flow, task, &*source).await;
+    }
+    let stop_at = engine.clock.now() + READ_FOR;
+    let (mut page, mut number) = (task.page.clone(), task.page_number);
+    loop {
+        let calls = Calls::new(flow.priority);
+        let query = FetchQuery { entity: flow.flow.entity, since: task.since, page: page.clone() };
+        let read = source.fetch_page(&query, &calls).await?;
+        let page_header = Header { chunk: format!("page-{number}"), ..header.clone() };
+        tracing::info!(
+            flow = flow.name,
+            run = header.run,
+            connection = flow.flow.from,
+            page = number,
+            records = read.records.len(),
+            "read a page"
+        );
+        let fetched = read.records.len() as u64;
+        pass_on(engine, flow, &page_header, read.records).await?;
+        // Reported after the chunks are on their way: a crash in between repeats the page under the same keys.
+        runs::report(engine, &page_header, Step::Fetch, fetched, &[], calls.count()).await?;
+        page = read.next;
+        number += 1;
+        match &page {
+            None => return runs::fetched_all(engine, header, Some(task.until)).await,
+            Some(next) if engine.clock.now() >= stop_at => {
+                let chunk = format!("page-{number}");
+                let next = Task::Fetch(FetchTask {
+                    header: Header { chunk, ..header.clone() },
+                    page: Some(next.clone()),
+                    page_number: number,
+                    ..task.clone()
+                });
+                return engine.queue.send(Step::Fetch, &[QueueMessage::pack(&next)?]).await;
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Reads single records; one that the source no longer has is skipped and leaves the waiting list.
+async fn read_by_id(engine: &Engine, flow: &LoadedFlow, task: &FetchTask, source: &dyn Source) -> Result<(), Failure> {
+    let header = Header { chunk: "ids".to_owned(), ..task.header.clone() };
+    let calls = Calls::new(flow.priority);
+    let (mut records, mut gone) = (Vec::new(), Vec::new());
+    for id in &task.ids {
+        match source.fetch_one(flow.flow.entity, id, &calls).await? {
+            Some(record) => records.push(record),
+            None => {
+                waiting::remove(engine, &flow.tenant, &flow.name, id).await?;
+                let cause = koppel_core::Cause::new("gone", "the source no longer has this record");
+                gone.push(RecordResult::new(id, id.as_str(), Outcome::Skipped).because(cause));
+            }
+        }
+    }
+    pass_on(engine, flow, &header, records).await?;
+    runs::report(engine, &header, Step::Fetch, task.ids.len() as u64, &gone, calls.count()).await?;
+    runs::fetched_all(engine, &task.header, None).await
+}
+
+async fn pass_on(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    header: &Header,
+    records: Vec<SourceRecord>,
+) -> Result<(), Failure> {
+    let mut messages = Vec::new();
+    for (lane, number, records) in chunks(records, flow.lanes) {
+        let chunk = format!("{}-{lane}-{number}", header.chunk);
+        let header = Header { chunk, lane, ..header.clone() };
+        messages.push(QueueMessage::pack(&Task::Map(MapTask { header, records }))?);
+    }
+    if messages.is_empty() { Ok(()) } else { engine.queue.send(Step::Map, &messages).await }
+}
+
+/// Splits records into lanes, and lanes into chunks that fit a message: (lane, number, records).
+fn chunks(records: Vec<SourceRecord>, lanes: u32) -> Vec<(u32, usize, Vec<SourceRecord>)> {
+    let mut by_lane: BTreeMap<u32, Vec<SourceRecord>> = BTreeMap::new();
+    for record in records {
+        by_lane.entry(lane_of(&record.partition, lanes)).or_default().push(record);
+    }
+    let mut chunks = Vec::new();
+    for (lane, records) in by_lane {
+        let (mut chunk, mut bytes, mut number) = (Vec::new(), 0, 0);
+        for record in records {
+            let size = record.raw.to_string().len() + 256;
+            if !chunk.is_empty() && (chunk.len() == CHUNK_MAX_DOCUMENTS || bytes + size > CHUNK_MAX_BYTES) {
+                chunks.push((lane, number, std::mem::take(&mut chunk)));
+                (bytes, number) = (0, number + 1);
+            }
+            bytes += size;
+            chunk.push(record);
+        }
+        chunks.push((lane, number, chunk));
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use koppel_core::NonEmpty;
+
+    fn record(n: usize, bytes: usize) -> SourceRecord {
+        SourceRecord {
+            key: NonEmpty::new(n.to_string()).unwrap(),
+            label: n.to_string(),
+            partition: format!("customer {}", n % 7),
+            modified_at: None,
+            raw: serde_json::Value::String("x".repeat(bytes)),
+        }
+    }
+
+    #[test]
+    fn chunks_keep_to_count_and_size_and_a_customer_keeps_its_lane() {
+        let split = chunks((0..250).map(|n| record(n, 10)).collect(), 1);
+        assert_eq!(split.iter().map(|c| c.2.len()).collect::<Vec<_>>(), [100, 100, 50]);
+        let split = chunks((0..5).map(|n| record(n, 300_000)).collect(), 1);
+        assert_eq!(split.iter().map(|c| c.2.len()).collect::<Vec<_>>(), [2, 2, 1]);
+        let split = chunks((0..70).map(|n| record(n, 10)).collect(), 4);
+        for customer in 0..7 {
+            let name = format!("customer {customer}");
+            let lanes: std::collections::BTreeSet<u32> =
+                split.iter().filter(|c| c.2.iter().any(|r| r.partition == name)).map(|c| c.0).collect();
+            assert_eq!(lanes.len(), 1);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Map: source record → canonical document → settings → proof of cents. Records that do not pass end here.
+
+use koppel_core::document::{Document, Entity, Order};
+use koppel_core::error::{Cause, Failure};
+use koppel_core::message::{CheckTask, MapTask, MappedRecord, SourceRecord, Step, Task};
+use koppel_core::outcome::Outcome;
+use koppel_core::ports::QueueMessage;
+use koppel_mapping::{Scope, Value};
+use serde_json::json;
+
+use crate::Engine;
+use crate::cents::{self, Sheet};
+use crate::loaded::{LoadedFlow, flow_of_version};
+use crate::rows::row_cause;
+use crate::runs::{self, RecordResult};
+use crate::settings::decide_order_codes;
+use crate::steps::settle;
+use crate::{trail, waiting};
+
+/// Runs the step.
+pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
+    let header = &task.header;
+    let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
+    let (mut mapped, mut results) = (Vec::new(), Vec::new());
+    for record in &task.records {
+        match map_record(engine, &flow, record) {
+            Ok(Mapped::Passed { record: done, sheet }) => {
+                let payload = json!({ "source": record.raw, "document": done.document, "cents": sheet });
+                trail::write(engine, header, Step::Map, &record.key, "read and mapped", &payload).await?;
+                mapped.push(done);
+            }
+            Ok(Mapped::Filtered(result)) => {
+                // What the filter leaves out is not waiting for anything any more.
+                waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
+                results.push(result);
+            }
+            Err(failure) => {
+                let payload = json!({ "source": record.raw, "failure": failure.cause() });
+                trail::write(engine, header, Step::Map, &record.key, failure.cause().message.clone(), &payload).await?;
+                let status = status_of(&record.raw);
+                let result =
+                    settle::failed(engine, &flow, header, Step::Map, (&record.key, &record.label), None, &failure)
+                        .await?;
+                results.push(RecordResult { status, ..result });
+            }
+        }
+    }
+    if !mapped.is_empty() {
+        let next = Task::Check(CheckTask { header: header.clone(), records: mapped });
+        engine.queue.send(Step::Check, &[QueueMessage::pack(&next)?]).await?;
+    }
+    runs::report(engine, header, Step::Map, 0, &results, 0).await
+}
+
+enum Mapped {
+    Passed { record: MappedRecord, sheet: Option<Sheet> },
+    Filtered(RecordResult),
+}
+
+fn map_record(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Mapped, Failure> {
+    let source = Value::from_json(&record.raw);
+    let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
+    if let Some(reason) = filtered(flow, record, &scope)? {
+        let status = status_of(&record.raw);
+        let result = RecordResult::new(&record.key, &record.label, Outcome::Filtered).because(reason);
+        return Ok(Mapped::Filtered(RecordResult { status, ..result }));
+    }
+    let value = flow.source_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
+    let (document, warnings, sheet) = match flow.flow.entity {
+        Entity::Orders => {
+            let mut order = read_order(&value.to_json())?;
+            let sheet = complete_order(flow, &mut order)?;
+            let warnings = order_warnings(&order);
+            (Document::Order(Box::new(order)), warnings, sheet)
+        }
+        other => {
+            return Err(Failure::settings(Cause::new(
+                "not_supported",
+                format!("a flow of {other} cannot be mapped yet"),
+            )));
+        }
+    };
+    let record = MappedRecord {
+        key: record.key.clone(),
+        label: record.label.clone(),
+        modified_at: record.modified_at,
+        document,
+        warnings,
+    };
+    Ok(Mapped::Passed { record, sheet })
+}
+
+/// Why the filter leaves a record out; `None` when it passes.
+fn filtered(flow: &LoadedFlow, record: &SourceRecord, scope: &Scope<'_>) -> Result<Option<Cause>, Failure> {
+    let wanted = &flow.flow.filter.status;
+    let status = status_of(&record.raw);
+    if !wanted.is_empty() && !wanted.contains(&status) {
+        return Ok(Some(
+            Cause::new("status", format!("status «{status}» is not one of {}", wanted.join(", ")))
+                .in_row("filter.status"),
+        ));
+    }
+    let Some(condition) = &flow.condition else { return Ok(None) };
+    let in_row = |cause: Cause| cause.in_file(&flow.file).in_row("filter.where");
+    match condition.evaluate(scope) {
+        Ok(Value::Bool(true)) => Ok(None),
+        Ok(Value::Bool(false)) => {
+            let text = flow.flow.filter.condition.as_deref().unwrap_or_default();
+            Ok(Some(in_row(Cause::new("where", format!("the condition «{text}» does not hold")))))
+        }
+        Ok(other) => Err(Failure::reject(in_row(
+            Cause::new("condition_not_yes_no", format!("the condition gives {}, not yes or no", other.kind().word()))
+                .advice("compare with something, such as source.total | number > 0"),
+        ))),
+        Err(error) => Err(Failure::reject(in_row(Cause::new("condition_failed", error.to_string())))),
+    }
+}
+
+fn status_of(raw: &serde_json::Value) -> String {
+    raw.get("status").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn read_order(json: &serde_json::Value) -> Result<Order, Failure> {
+    serde_path_to_error::deserialize(without_nulls(json)).map_err(|error| {
+        Failure::reject(
+            Cause::new("document_incomplete", format!("the mapped order does not fit: {}", error.inner()))
+                .advice("look at the row of this field with koppel map test")
+                .in_row(error.path().to_string()),
+        )
+    })
+}
+
+/// Absent and empty are the same to rows, so what is empty takes the default of its field.
+fn without_nulls(json: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match json {
+        Json::Object(fields) => Json::Object(
+            fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
+        ),
+        Json::Array(items) => Json::Array(items.iter().map(without_nulls).collect()),
+        other => other.clone(),
+    }
+}
+
+fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>, Failure> {
+    order.date = order.created_at.with_timezone(&flow.time_zone).date_naive();
+    // A company without a name is a private person.
+    order.customer.company = order.customer.company.take().filter(|company| !company.name.trim().is_empty());
+    if let Some(max) = flow.target_facts.reference_max_chars {
+        let chars = order.reference.chars().count();
+        if chars > max {
+            return Err(Failure::reject(
+                Cause::new(
+                    "reference_too_long",
+                    format!(
+                        "the reference «{}» has {chars} characters, {} takes {max}",
+                        order.reference, flow.target_facts.name
+                    ),
+                )
+                .advice("map a shorter reference; it is never cut, because a cut key finds the wrong order")
+                .in_row("reference"),
+            ));
+        }
+    }
+    if order.reference.trim().is_empty() {
+        return Err(Failure::reject(
+            Cause::new("empty_key", "the reference is empty, and an empty key is never a key").in_row("reference"),
+        ));
+    }
+    decide_order_codes(order, &flow.flow.settings, flow.target_facts)?;
+    match flow.target_facts.rounding {
+        Some(model) => cents::prove(order, model, flow.flow.settings.rounding.as_ref()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What a person should know although the order goes on.
+fn order_warnings(order: &Order) -> Vec<Cause> {
+    order
+        .refunds
+        .iter()
+        .map(|refund| {
+            Cause::new(
+                "refund_not_handled",
+                format!("refund {} of {} {} is not yet handled", refund.id, refund.total.normalize(), order.currency),
+            )
+            .advice("book the credit note by hand")
+        })
+        .collect()
+}

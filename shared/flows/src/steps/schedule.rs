@@ -1,0 +1,102 @@
+//! Schedule: ends runs whose funnel adds up, and starts what is due: flows by their schedule, waiting records by theirs.
+
+use koppel_core::event::{Event, EventKind};
+use koppel_core::keys::{RecordKey, Tenant};
+use koppel_core::outcome::Outcome;
+use koppel_core::ports::store::partition;
+use koppel_core::{Cause, Failure};
+
+use crate::Engine;
+use crate::config::{StoredConfig, load_current};
+use crate::connections;
+use crate::runs::{self, Run, Scope};
+use crate::waiting;
+
+/// Most waiting records that one run fetches again.
+const WAITING_PER_RUN: usize = 100;
+
+/// Runs the step for every tenant.
+pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
+    for tenant in tenants(engine).await? {
+        let Some(stored) = load_current(&*engine.store, &tenant).await? else { continue };
+        for flow in stored.config.flows.keys() {
+            // One flow that cannot go on must not keep the others from their time.
+            if let Err(failure) = schedule_flow(engine, &tenant, &stored, flow).await {
+                tracing::warn!(flow, class = failure.class(), cause = %failure, "the flow was not scheduled");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn schedule_flow(engine: &Engine, tenant: &Tenant, stored: &StoredConfig, flow: &str) -> Result<(), Failure> {
+    if let Some(run) = runs::finish(engine, tenant, flow).await? {
+        tell(engine, tenant, &run).await?;
+    }
+    let Some(config) = stored.config.flows.get(flow) else { return Ok(()) };
+    if config.paused {
+        return Ok(());
+    }
+    for connection in [&config.from, &config.to] {
+        if connections::stopped(engine, tenant, connection).await?.is_some() {
+            return Ok(());
+        }
+    }
+    let state = runs::state(engine, tenant, flow).await?;
+    if state.open_run.is_some() {
+        return Ok(());
+    }
+    let now = engine.clock.now();
+    let due: Vec<RecordKey> = waiting::list(engine, tenant, flow)
+        .await?
+        .into_iter()
+        .filter(|record| record.is_due(now, stored.version))
+        .map(|record| record.key)
+        .take(WAITING_PER_RUN)
+        .collect();
+    if !due.is_empty() {
+        runs::start(engine, tenant, flow, Scope { since: None, ids: due }).await?;
+        return Ok(());
+    }
+    let Some(schedule) = &config.schedule else { return Ok(()) };
+    let is_due = match state.last_started {
+        None => true,
+        Some(last) => schedule.next_after(last).map_err(Failure::settings)? <= now,
+    };
+    if is_due {
+        runs::start(engine, tenant, flow, Scope::default()).await?;
+    }
+    Ok(())
+}
+
+/// Publishes how a run ended.
+pub(crate) async fn tell(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<(), Failure> {
+    let at = engine.clock.now();
+    let (flow, id) = (run.flow.clone(), run.id.clone());
+    if let Some(cause) = &run.incomplete {
+        tracing::error!(flow, run = id, funnel = %run.funnel, "the run did not end");
+        let kind = EventKind::FlowNeedsSettings { flow: flow.clone(), cause: cause.clone() };
+        engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
+    }
+    tracing::info!(flow, run = id, funnel = %run.funnel, "the run has ended");
+    let rejected = run.funnel.count(Outcome::Rejected);
+    if rejected > 0 {
+        let causes: Vec<Cause> = waiting::list(engine, tenant, &flow)
+            .await?
+            .into_iter()
+            .filter(|w| w.reason == waiting::WaitReason::Rejected)
+            .take(5)
+            .map(|w| w.cause.of_record(w.label))
+            .collect();
+        let kind = EventKind::RecordsRejected { flow: flow.clone(), run: id.clone(), count: rejected, causes };
+        engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
+    }
+    let kind = EventKind::RunFinished { flow, run: id, funnel: run.funnel.clone() };
+    engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await
+}
+
+/// Tenants that have a configuration.
+async fn tenants(engine: &Engine) -> Result<Vec<Tenant>, Failure> {
+    let root = partition(&Tenant("tenants".into()), &[]);
+    Ok(crate::items::all(engine, &root, "").await?.into_iter().map(|item| Tenant(item.key.sort)).collect())
+}

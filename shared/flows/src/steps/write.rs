@@ -1,0 +1,234 @@
+//! Write: claim → (search) → customer → document → commit, record by record. One record's failure never blocks another.
+
+mod customer;
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use koppel_core::error::{Cause, Failure, RetryReason};
+use koppel_core::keys::RecordKey;
+use koppel_core::message::{Decision, Header, Step, WriteTask};
+use koppel_core::outcome::Outcome;
+use koppel_core::ports::target::{CustomerLink, Found, Sent};
+use koppel_core::ports::{Calls, Target};
+use serde_json::json;
+
+use crate::Engine;
+use crate::ledger::{self, Claim, Entry, State};
+use crate::loaded::{LoadedFlow, flow_of_version};
+use crate::runs::{self, RecordResult};
+use crate::steps::check::describe;
+use crate::steps::settle;
+use crate::{connections, trail, waiting};
+
+/// One invocation writes for this long, then hands the rest to another.
+const WRITE_FOR: TimeDelta = TimeDelta::seconds(60);
+/// After a lost answer the target gets a moment to finish before it is searched.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
+
+/// Runs the step.
+pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
+    let header = &task.header;
+    let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
+    let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await;
+    let mut results = Vec::new();
+    let target = match target {
+        Ok(target) => target,
+        Err(failure) => {
+            let all = open_records(&task.decisions);
+            results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &all, failure).await?);
+            return runs::report(engine, header, Step::Write, 0, &results, 0).await;
+        }
+    };
+    let stop_at = engine.clock.now() + WRITE_FOR;
+    let mut again: Option<Failure> = None;
+    let mut waiting_records: Vec<&Decision> = Vec::new();
+    for decision in &task.decisions {
+        // Once the target is down or a limit is reached, the rest would only meet the same answer.
+        let blocked = again.as_ref().is_some_and(|f| !is_busy(f));
+        if blocked || engine.clock.now() >= stop_at {
+            again.get_or_insert_with(out_of_time);
+            waiting_records.push(decision);
+            continue;
+        }
+        match write_one(engine, &flow, &*target, header, decision).await {
+            Ok(result) => results.push(result),
+            Err(failure) => {
+                waiting_records.push(decision);
+                again = Some(later_of(again, failure));
+            }
+        }
+    }
+    if let Some(failure) = again {
+        let open: Vec<(RecordKey, String)> =
+            waiting_records.iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect();
+        results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &open, failure).await?);
+    }
+    runs::report(engine, header, Step::Write, 0, &results, 0).await
+}
+
+fn open_records(decisions: &[Decision]) -> Vec<(RecordKey, String)> {
+    decisions.iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect()
+}
+
+fn is_busy(failure: &Failure) -> bool {
+    matches!(failure, Failure::Retry { reason: RetryReason::Busy | RetryReason::OutcomeUnknown, .. })
+}
+
+fn out_of_time() -> Failure {
+    let cause = Cause::new("out_of_time", "the rest of the chunk is written by the next invocation");
+    Failure::retry(RetryReason::Busy, Some(Duration::ZERO), cause)
+}
+
+/// Of two reasons to come back, the one that says more: anything before «busy».
+fn later_of(before: Option<Failure>, now: Failure) -> Failure {
+    match before {
+        Some(before) if is_busy(&now) && !is_busy(&before) => before,
+        _ => now,
+    }
+}
+
+/// Writes one record. `Err` only for what the engine can help with by handing out the message again, and for a stopped
+/// connection; everything else is settled here.
+async fn write_one(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    target: &dyn Target,
+    header: &Header,
+    decision: &Decision,
+) -> Result<RecordResult, Failure> {
+    let record = &decision.record;
+    let key = ledger::key(&flow.tenant, &flow.name, &record.key);
+    let claim = match ledger::claim(engine, key, &header.run).await? {
+        Ok(claim) => claim,
+        Err(delivered) => return Ok(describe(delivered_result(header, decision, &delivered), record)),
+    };
+    let was_waiting = claim.was_waiting;
+    let calls = Calls::new(flow.priority).until(claim.until);
+    match deliver(engine, flow, target, header, decision, claim, &calls).await {
+        Ok(sent) => {
+            if was_waiting {
+                waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
+            }
+            let used = calls.count();
+            let payload = json!({ "payload": decision.payload, "answer": sent, "calls": calls.take() });
+            let summary = format!("created as {}", sent.number);
+            trail::write(engine, header, Step::Write, &record.key, summary, &payload).await?;
+            Ok(created(decision, &sent, used))
+        }
+        Err(failure) => {
+            let payload = json!({ "payload": decision.payload, "failure": failure.cause(), "calls": calls.take() });
+            trail::write(engine, header, Step::Write, &record.key, failure.cause().message.clone(), &payload).await?;
+            match failure {
+                Failure::Reject(_) | Failure::Settings(_) => {
+                    let known = (&record.key, record.label.as_str());
+                    let entries =
+                        ledger::entries(engine, &flow.tenant, &flow.name, std::slice::from_ref(&record.key)).await?;
+                    let before = entries.into_iter().next().flatten();
+                    let result =
+                        settle::failed(engine, flow, header, Step::Write, known, before.as_ref(), &failure).await?;
+                    Ok(describe(result, record))
+                }
+                other => Err(other),
+            }
+        }
+    }
+}
+
+/// The claimed part: search when an earlier claim has no result, make the customer exist, create, commit.
+async fn deliver(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    target: &dyn Target,
+    header: &Header,
+    decision: &Decision,
+    claim: Claim,
+    calls: &Calls,
+) -> Result<Sent, Failure> {
+    match send(engine, flow, target, header, decision, &claim, calls).await {
+        Ok(sent) => {
+            let entry = Entry {
+                state: State::Delivered,
+                run: header.run.clone(),
+                outcome: Some(Outcome::Created),
+                step: Some(Step::Write),
+                target: Some(Found { id: sent.id.clone(), number: sent.number.clone() }),
+                content_hash: decision.content_hash.clone(),
+                claimed_until: None,
+                at: engine.clock.now(),
+            };
+            ledger::commit(engine, claim, entry).await?;
+            Ok(sent)
+        }
+        // The answer is lost: the claim stays without a result, and the next one searches before it writes.
+        Err(Failure::Retry { reason: RetryReason::OutcomeUnknown, after, cause }) => {
+            ledger::leave_open(engine, claim, &header.run).await?;
+            let after = after.unwrap_or(SETTLE_TIME).max(SETTLE_TIME);
+            Err(Failure::Retry { reason: RetryReason::OutcomeUnknown, after: Some(after), cause })
+        }
+        Err(failure) => {
+            // A claim that must search first still must: whether an earlier writer got through is not known yet.
+            if claim.search_first {
+                ledger::leave_open(engine, claim, &header.run).await?;
+            } else {
+                ledger::release(engine, claim, &header.run).await?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn send(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    target: &dyn Target,
+    header: &Header,
+    decision: &Decision,
+    claim: &Claim,
+    calls: &Calls,
+) -> Result<Sent, Failure> {
+    let document = flow.flow.document.ok_or_else(|| {
+        Failure::settings(Cause::new("missing_key", "the flow does not say what an order becomes").in_row("document"))
+    })?;
+    if claim.search_first {
+        let key = &decision.natural_key;
+        if let Some(found) = target.find_documents(document, std::slice::from_ref(key), calls).await?.remove(key) {
+            tracing::info!(
+                flow = flow.name,
+                record = decision.record.key.as_str(),
+                "found what an earlier attempt had created"
+            );
+            return Ok(Sent { id: found.id, number: found.number, ..Sent::default() });
+        }
+    }
+    let (link, delivery_key) = match &decision.customer {
+        Some(wanted) => {
+            let link = customer::ensure(engine, flow, target, header, wanted, calls).await?;
+            (link, wanted.delivery_key.as_deref())
+        }
+        None => (CustomerLink::default(), None),
+    };
+    target.send_order(document, &decision.payload, &link, delivery_key, calls).await
+}
+
+fn delivered_result(header: &Header, decision: &Decision, entry: &Entry) -> RecordResult {
+    let number = entry.target.as_ref().map(|t| t.number.clone()).unwrap_or_default();
+    let record = &decision.record;
+    let outcome = entry.ended_in(&header.run, Step::Write).unwrap_or(Outcome::Unchanged);
+    RecordResult { target_number: number, ..RecordResult::new(&record.key, &record.label, outcome) }
+}
+
+fn created(decision: &Decision, sent: &Sent, calls: usize) -> RecordResult {
+    let record = &decision.record;
+    let result = RecordResult::new(&record.key, &record.label, Outcome::Created);
+    let mut result = describe(RecordResult { target_number: sent.number.clone(), calls, ..result }, record);
+    if let (Some(answered), Some(paid)) = (sent.total, result.total)
+        && answered != paid
+    {
+        result.warnings.push(
+            Cause::new("total_differs", format!("the target computed {answered}, but {paid} was paid"))
+                .advice("compare the document with the order; settings.rounding and the VAT codes decide this"),
+        );
+    }
+    result
+}
