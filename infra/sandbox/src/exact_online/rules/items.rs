@@ -1,0 +1,144 @@
+//! Items and their sales prices.
+
+use serde_json::{Value, json};
+
+use super::{check_code, fill_names};
+use crate::exact_online::Tx;
+use crate::exact_online::write::{Fields, default, field, filled};
+use crate::message::Reply;
+use crate::text::text;
+
+/// An item. A price row with price 0 comes with it.
+pub(super) fn create(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String, Reply> {
+    check_code(tx, "logistics/Items", field(&fields, "Code"))?;
+    let id = tx.new_key("logistics/Items", "ID", &fields)?;
+    fields.insert("ID".into(), json!(id));
+    let group = tx.rows("logistics/ItemGroups").into_iter().find(|row| row["IsDefault"] == 1).cloned().unwrap_or_default();
+    default(&mut fields, "ItemGroup", text(&group, "ID"));
+    default(&mut fields, "Unit", "stuk");
+    for name in ["IsStockItem", "IsPurchaseItem", "IsFractionAllowedItem", "IsBatchItem", "IsSerialItem"] {
+        default(&mut fields, name, if name == "IsBatchItem" { json!(0) } else { json!(false) });
+    }
+    default(&mut fields, "IsSalesItem", false);
+    default(&mut fields, "IsWebshopItem", 0);
+    let today = tx.today();
+    default(&mut fields, "StartDate", today);
+    for name in ["GLRevenue", "GLCosts", "GLStock"] {
+        let from_group = text(&group, name).to_owned();
+        if !from_group.is_empty() {
+            default(&mut fields, name, from_group);
+        }
+    }
+    fields.insert("StandardSalesPrice".into(), json!(0));
+    fields.insert("Stock".into(), json!(0));
+    fill_names(tx, "logistics/Items", &mut fields);
+    let (unit, stock) = (field(&fields, "Unit").to_owned(), fields["IsStockItem"] == true);
+    tx.put("logistics/Items", &id, fields);
+    let price = uuid::Uuid::new_v4().to_string();
+    let row = json!({"ID": price, "Item": id, "Currency": "EUR", "Price": 0, "Quantity": 1, "Unit": unit,
+        "NumberOfItemsPerUnit": 1, "StartDate": tx.today()});
+    let mut row = row.as_object().cloned().unwrap_or_default();
+    fill_names(tx, "logistics/SalesItemPrices", &mut row);
+    tx.put("logistics/SalesItemPrices", &price, row);
+    if stock {
+        add_to_warehouse(tx, &id, 0);
+    }
+    Ok(id)
+}
+
+/// Puts an item into the main warehouse.
+pub(in crate::exact_online) fn add_to_warehouse(tx: &mut Tx<'_>, item: &str, stock: i64) {
+    let main = tx.rows("inventory/Warehouses").into_iter().find(|row| row["Main"] == 1).cloned();
+    let Some(main) = main else { return };
+    let id = uuid::Uuid::new_v4().to_string();
+    let row = json!({"ID": id, "Item": item, "Warehouse": text(&main, "ID"), "CurrentStock": stock, "PlannedStockIn": 0,
+        "PlannedStockOut": 0, "ProjectedStock": stock, "ReservedStock": 0, "SafetyStock": 0, "ReorderPoint": 0,
+        "ItemIsStockItem": true});
+    let mut row = row.as_object().cloned().unwrap_or_default();
+    fill_names(tx, "inventory/ItemWarehouses", &mut row);
+    tx.put("inventory/ItemWarehouses", &id, row);
+}
+
+/// Changes an item. Sending the code, even the same one, is refused.
+pub(super) fn change(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fields) -> Result<(), Reply> {
+    if filled(&sent, "Code") {
+        check_code(tx, "logistics/Items", field(&sent, "Code"))?;
+    }
+    if sent.contains_key("Description") && !filled(&sent, "Description") {
+        return Err(tx.words().mandatory("Description"));
+    }
+    row.extend(sent);
+    fill_names(tx, "logistics/Items", &mut row);
+    tx.put("logistics/Items", id, row);
+    Ok(())
+}
+
+const TUPLE: &[&str] = &["Item", "Account", "Currency", "Unit", "Quantity", "StartDate", "EndDate"];
+
+fn check_price(tx: &Tx<'_>, id: &str, fields: &Fields) -> Result<(), Reply> {
+    let rows = tx.store.find(&tx.table("logistics/SalesItemPrices"), "Item", field(fields, "Item")).unwrap_or_default();
+    let same = |row: &&Value| {
+        text(row, "ID") != id
+            && TUPLE.iter().all(|name| row.get(*name).unwrap_or(&Value::Null) == fields.get(*name).unwrap_or(&Value::Null))
+    };
+    if rows.iter().any(|row| same(row)) {
+        return Err(tx.words().other(
+            "Moet zijn: Uniek - Artikel, Valuta, Eenheid, Aantal, Actief vanaf, Actief tot",
+            "Must be: Unique - Item, Currency, Unit, Quantity, Start date, End date",
+        ));
+    }
+    Ok(())
+}
+
+/// A price.
+pub(super) fn create_price(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String, Reply> {
+    if !filled(&fields, "Item") {
+        return Err(tx.words().mandatory("Item"));
+    }
+    let unit = tx.get("logistics/Items", field(&fields, "Item")).map(|row| text(row, "Unit").to_owned()).unwrap_or_default();
+    default(&mut fields, "Currency", "EUR");
+    default(&mut fields, "Unit", unit);
+    default(&mut fields, "Quantity", 1);
+    default(&mut fields, "Price", 0);
+    default(&mut fields, "NumberOfItemsPerUnit", 1);
+    let today = tx.today();
+    default(&mut fields, "StartDate", today);
+    check_price(tx, "", &fields)?;
+    let id = tx.new_key("logistics/SalesItemPrices", "ID", &fields)?;
+    fields.insert("ID".into(), json!(id));
+    store_price(tx, &id, fields);
+    Ok(id)
+}
+
+/// Changes a price.
+pub(super) fn change_price(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fields) -> Result<(), Reply> {
+    row.extend(sent);
+    check_price(tx, id, &row)?;
+    store_price(tx, id, row);
+    Ok(())
+}
+
+/// Stores a price; the general price of one is shown on the item.
+fn store_price(tx: &mut Tx<'_>, id: &str, mut fields: Fields) {
+    fill_names(tx, "logistics/SalesItemPrices", &mut fields);
+    let item = field(&fields, "Item").to_owned();
+    tx.put("logistics/SalesItemPrices", id, fields);
+    let price = standard_price(tx, &item);
+    if let Some(mut row) = tx.get("logistics/Items", &item).and_then(Value::as_object).cloned() {
+        row.insert("StandardSalesPrice".into(), price);
+        tx.put("logistics/Items", &item, row);
+    }
+}
+
+/// The general price of one piece that counts today: the latest that has begun.
+pub(in crate::exact_online) fn standard_price(tx: &Tx<'_>, item: &str) -> Value {
+    let today = tx.today();
+    let mut rows = tx.store.find(&tx.table("logistics/SalesItemPrices"), "Item", item).unwrap_or_default();
+    rows.retain(|row| {
+        text(row, "Account").is_empty()
+            && text(row, "StartDate") <= today.as_str()
+            && (text(row, "EndDate").is_empty() || text(row, "EndDate") >= today.as_str())
+    });
+    rows.sort_by_key(|row| text(row, "StartDate").to_owned());
+    rows.last().map_or(json!(0), |row| row["Price"].clone())
+}

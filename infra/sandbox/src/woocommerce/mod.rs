@@ -1,0 +1,365 @@
+//! Stand-in of a WooCommerce 11.0.1 shop: REST API v3 below `/wp-json/wc/v3`, seeded with recorded answers.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::host::System;
+use crate::inspect;
+use crate::message::{Call, Reply};
+use crate::registry::Start;
+use crate::state::Store;
+use crate::{SandboxError, lock};
+
+mod auth;
+mod customers;
+mod errors;
+mod generate;
+mod order_write;
+mod orders;
+mod products;
+mod reference;
+mod refunds;
+mod render;
+mod request;
+mod seeds;
+mod stock;
+mod totals;
+mod variations;
+mod webhooks;
+
+pub use auth::Key;
+pub use generate::generate_orders;
+use request::Params;
+
+/// The keys of the shop: one that may do everything, one that only reads, one that only writes.
+pub fn keys() -> &'static [Key] {
+    const KEYS: &[Key] = &[
+        Key {
+            key: "ck_40e6269f8e005c6da0b6f94b649bc5b85f8294e1",
+            secret: "cs_68568b8871d2d70d583699ea3665e0297f6ebe28",
+            read: true,
+            write: true,
+        },
+        Key {
+            key: "ck_349fe14cbe9a902983657d5cdb631baa0efd6567",
+            secret: "cs_a6e5b15029acbf51ee842292643ac966a9f4c93a",
+            read: true,
+            write: false,
+        },
+        Key {
+            key: "ck_d9b9ebec4f72e5aba7ad44f1501baedda6a16315",
+            secret: "cs_6180c108a0cf5312b0c7e9df57906a6a19648a3d",
+            read: false,
+            write: true,
+        },
+    ];
+    KEYS
+}
+
+/// Behaviour that differs from shop to shop.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Switches {
+    /// Every request counts as TLS, as behind a terminator the site is set up for.
+    pub behind_tls: bool,
+    /// A request with `X-Forwarded-Proto: https` counts as TLS.
+    pub trust_forwarded_proto: bool,
+    /// The web server eats the `Authorization` header.
+    pub strip_authorization: bool,
+    /// Orders live in their own tables: a write of only `meta_data` moves `date_modified`.
+    pub hpos: bool,
+    /// Catalogue prices include tax.
+    pub prices_include_tax: bool,
+    /// Tax is rounded over the order, not per line.
+    pub tax_round_at_subtotal: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            behind_tls: false,
+            trust_forwarded_proto: true,
+            strip_authorization: false,
+            hpos: true,
+            prices_include_tax: false,
+            tax_round_at_subtotal: false,
+        }
+    }
+}
+
+struct Inner {
+    store: Store,
+    switches: Switches,
+    nonces: auth::Nonces,
+}
+
+/// The stand-in.
+pub struct WooCommerce {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    site: String,
+}
+
+/// Starts the stand-in.
+pub fn build(start: Start<'_>) -> Result<Arc<dyn System>, SandboxError> {
+    let opened = Store::open(start.folder, "woocommerce", &["sku"]);
+    let mut store = opened.map_err(|source| SandboxError::state(start.folder.unwrap_or("memory".as_ref()), source))?;
+    if store.is_empty() {
+        seeds::fill(&mut store);
+        store.commit().map_err(|source| SandboxError::state("woocommerce.jsonl".as_ref(), source))?;
+    }
+    let stored = store.get("_switches", "all").and_then(|row| serde_json::from_value(row.clone()).ok());
+    let shop = WooCommerce {
+        inner: Mutex::new(Inner { store, switches: stored.unwrap_or_default(), nonces: Default::default() }),
+        clock: start.clock,
+        site: start.url.into(),
+    };
+    if let Some(values) = start.switches {
+        shop.set_switches(values).map_err(|error| SandboxError::Settings(format!("woocommerce: {error}")))?;
+    }
+    Ok(Arc::new(shop))
+}
+
+/// What a handler works with.
+struct Ctx<'a> {
+    store: &'a mut Store,
+    switches: &'a Switches,
+    key: Option<&'static Key>,
+    call: &'a Call,
+    params: Params,
+    now: DateTime<Utc>,
+    site: &'a str,
+}
+
+/// What a request asks permission for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    List,
+    View,
+    Create,
+    Edit,
+    Delete,
+    Batch,
+}
+
+impl Ctx<'_> {
+    /// Refuses a caller without a key, or with one that may not do this.
+    fn allow(&self, need: Need) -> Result<(), Reply> {
+        let Some(key) = self.key else {
+            let (word, message) = match need {
+                Need::List => ("view", "Sorry, you cannot list resources."),
+                Need::View => ("view", "Sorry, you cannot view this resource."),
+                Need::Create => ("create", "Sorry, you are not allowed to create resources."),
+                Need::Edit => ("edit", "Sorry, you are not allowed to edit this resource."),
+                Need::Delete => ("delete", "Sorry, you are not allowed to delete this resource."),
+                Need::Batch => ("batch", "Sorry, you are not allowed to batch manipulate this resource."),
+            };
+            return Err(errors::error(401, &format!("woocommerce_rest_cannot_{word}"), message));
+        };
+        let reads = matches!(need, Need::List | Need::View);
+        if reads && !key.read || !reads && !key.write {
+            let word = if reads { "read" } else { "write" };
+            let message = format!("The API key provided does not have {word} permissions.");
+            return Err(errors::error(401, "woocommerce_rest_authentication_error", &message));
+        }
+        Ok(())
+    }
+
+    /// The body: JSON only when it says so; otherwise nothing was sent, as far as WordPress can tell.
+    fn body(&self) -> Result<Value, Reply> {
+        let is_json = self.call.header("content-type").is_some_and(|kind| kind.to_lowercase().contains("json"));
+        if !is_json || self.call.body.is_empty() {
+            return Ok(json!({}));
+        }
+        match self.call.json() {
+            Ok(Value::Object(map)) => Ok(Value::Object(map)),
+            Ok(_) => Ok(json!({})),
+            Err(_) => Err(errors::error_with(400, "rest_invalid_json", "Invalid JSON body passed.",
+                json!({"json_error_code": 4, "json_error_message": "Syntax error"}))),
+        }
+    }
+}
+
+impl WooCommerce {
+    fn route(&self, ctx: &mut Ctx<'_>, parts: &[&str]) -> Result<Reply, Reply> {
+        let overridden = ctx.params.get("_method").or(ctx.call.header("x-http-method-override")).map(str::to_uppercase);
+        let method = match overridden {
+            Some(method) if ctx.call.method == "POST" => method,
+            _ => ctx.call.method.clone(),
+        };
+        let method = match method.as_str() {
+            "HEAD" => "GET",
+            "PATCH" => "PUT",
+            other => other,
+        };
+        let id = |text: &str| text.parse::<i64>().map_err(|_| errors::no_route());
+        match (method, parts) {
+            ("GET", []) => Ok(render::json(200, &json!({"namespace": "wc/v3", "routes": {}}))),
+            ("GET", ["orders"]) => orders::list(ctx),
+            ("POST", ["orders"]) => order_write::create(ctx),
+            ("GET", ["orders", "statuses"]) => orders::statuses(ctx),
+            ("POST" | "PUT", ["orders", "batch"]) => order_write::batch(ctx),
+            ("GET", ["orders", order]) => orders::get(ctx, id(order)?),
+            ("PUT" | "POST", ["orders", order]) => order_write::update(ctx, id(order)?),
+            ("DELETE", ["orders", order]) => order_write::delete(ctx, id(order)?),
+            ("GET", ["orders", order, "refunds"]) => refunds::list(ctx, Some(id(order)?)),
+            ("POST", ["orders", order, "refunds"]) => refunds::create(ctx, id(order)?),
+            ("GET", ["orders", order, "refunds", refund]) => refunds::get(ctx, id(order)?, id(refund)?),
+            ("GET", ["orders", order, "notes"]) => refunds::notes(ctx, id(order)?),
+            ("POST", ["orders", order, "notes"]) => refunds::add_note(ctx, id(order)?),
+            ("GET", ["refunds"]) => refunds::list(ctx, None),
+            ("GET", ["products"]) => products::list(ctx),
+            ("POST", ["products"]) => products::create(ctx),
+            ("POST" | "PUT", ["products", "batch"]) => products::batch(ctx),
+            ("GET", ["products", "attributes"]) => reference::list(ctx, "attributes"),
+            ("GET", ["products", "categories"]) => reference::list(ctx, "categories"),
+            ("GET", ["products", product]) => products::get(ctx, id(product)?),
+            ("PUT" | "POST", ["products", product]) => products::update(ctx, id(product)?),
+            ("DELETE", ["products", product]) => products::delete(ctx, id(product)?),
+            ("GET", ["products", product, "variations"]) => variations::list(ctx, Some(id(product)?)),
+            ("POST", ["products", product, "variations"]) => variations::create(ctx, id(product)?),
+            ("POST" | "PUT", ["products", product, "variations", "batch"]) => variations::batch(ctx, id(product)?),
+            ("GET", ["products", product, "variations", row]) => variations::get(ctx, id(product)?, id(row)?),
+            ("PUT" | "POST", ["products", product, "variations", row]) => variations::update(ctx, id(product)?, id(row)?),
+            ("DELETE", ["products", product, "variations", row]) => variations::delete(ctx, id(product)?, id(row)?),
+            ("GET", ["variations"]) => variations::list(ctx, None),
+            ("GET", ["customers"]) => customers::list(ctx),
+            ("POST", ["customers"]) => customers::create(ctx),
+            ("GET", ["customers", customer]) => customers::get(ctx, id(customer)?),
+            ("PUT" | "POST", ["customers", customer]) => customers::update(ctx, id(customer)?),
+            ("DELETE", ["customers", customer]) => customers::delete(ctx, id(customer)?),
+            ("GET", ["taxes"]) => reference::list(ctx, "taxes"),
+            ("GET", ["taxes", "classes"]) => reference::tax_classes(ctx),
+            ("GET", ["taxes", tax]) => reference::get(ctx, "taxes", tax, "woocommerce_rest_invalid_id"),
+            ("GET", ["payment_gateways"]) => reference::list(ctx, "payment_gateways"),
+            ("GET", ["payment_gateways", gateway]) => {
+                reference::get(ctx, "payment_gateways", gateway, "woocommerce_rest_payment_gateway_invalid")
+            }
+            ("GET", ["shipping", "zones"]) => reference::list(ctx, "shipping_zones"),
+            ("GET", ["shipping", "zones", zone]) => {
+                reference::get(ctx, "shipping_zones", zone, "woocommerce_rest_shipping_zone_invalid")
+            }
+            ("GET", ["shipping", "zones", zone, "methods"]) => reference::zone_methods(ctx, id(zone)?),
+            ("GET", ["shipping", "zones", zone, "locations"]) => reference::zone_locations(ctx, id(zone)?),
+            ("GET", ["shipping_methods"]) => reference::shipping_methods(ctx),
+            ("GET", ["settings", "tax"]) => reference::list(ctx, "settings_tax"),
+            ("GET", ["settings", "tax", setting]) => {
+                reference::get(ctx, "settings_tax", setting, "rest_setting_setting_invalid")
+            }
+            ("GET", ["data", "currencies", "current"]) => reference::currency(ctx),
+            ("GET", ["system_status"]) => reference::system_status(ctx),
+            ("GET", ["webhooks"]) => webhooks::list(ctx),
+            ("POST", ["webhooks"]) => webhooks::create(ctx),
+            ("GET", ["webhooks", hook]) => webhooks::get(ctx, id(hook)?),
+            ("PUT" | "POST", ["webhooks", hook]) => webhooks::update(ctx, id(hook)?),
+            ("DELETE", ["webhooks", hook]) => webhooks::delete(ctx, id(hook)?),
+            _ => Err(errors::no_route()),
+        }
+    }
+}
+
+impl System for WooCommerce {
+    fn endpoint(&self, call: &Call) -> String {
+        let segments = call.segments();
+        let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let rest = parts.strip_prefix(&["wp-json", "wc", "v3"]).unwrap_or(&parts);
+        let number = |part: &str| part.chars().all(|letter| letter.is_ascii_digit());
+        rest.iter().map(|part| if number(part) { "{id}" } else { part }).collect::<Vec<_>>().join("/")
+    }
+
+    fn answer(&self, call: &Call) -> Reply {
+        let mut inner = lock(&self.inner);
+        let inner = &mut *inner;
+        let now = self.clock.now();
+        let key = match auth::authenticate(call, &inner.switches, &mut inner.nonces, &self.site, now.timestamp()) {
+            Ok(key) => key,
+            Err(reply) => return reply,
+        };
+        let segments = call.segments();
+        let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let Some(parts) = parts.strip_prefix(&["wp-json", "wc", "v3"]) else { return errors::no_route() };
+        let mut ctx = Ctx {
+            store: &mut inner.store,
+            switches: &inner.switches,
+            key,
+            call,
+            params: Params::of(call),
+            now,
+            site: &self.site,
+        };
+        let reply = match self.route(&mut ctx, parts) {
+            Ok(reply) => reply,
+            Err(reply) => {
+                inner.store.rollback();
+                reply
+            }
+        };
+        if let Err(error) = inner.store.commit() {
+            tracing::error!(%error, "the state could not be stored");
+            return Reply::typed(500, "text/plain", format!("sandbox: the state could not be stored: {error}"));
+        }
+        render::with_site(reply, &self.site)
+    }
+
+    fn inspect(&self, call: &Call, path: &[&str]) -> Option<Reply> {
+        let mut inner = lock(&self.inner);
+        let inner = &mut *inner;
+        let reply = match (call.method.as_str(), path) {
+            ("POST", ["orders"]) => inspect::with_body(call, |body| orders::insert_raw(&mut inner.store, body)),
+            ("POST", ["generate"]) => inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, self.clock.now())),
+            _ => return None,
+        };
+        if !reply.is_success() {
+            inner.store.rollback();
+        }
+        match inner.store.commit() {
+            Ok(()) => Some(reply),
+            Err(error) => Some(inspect::problem(500, &error.to_string())),
+        }
+    }
+
+    fn tables(&self) -> Vec<String> {
+        lock(&self.inner).store.tables()
+    }
+
+    fn table(&self, name: &str) -> Option<Vec<Value>> {
+        let inner = lock(&self.inner);
+        inner.store.tables().contains(&name.to_owned()).then(|| inner.store.rows(name).cloned().collect())
+    }
+
+    fn switches(&self) -> Value {
+        json!(lock(&self.inner).switches)
+    }
+
+    fn set_switches(&self, values: &Value) -> Result<(), String> {
+        let mut inner = lock(&self.inner);
+        let switches = crate::text::merged(&json!(inner.switches), values)?;
+        inner.switches = serde_json::from_value(switches.clone()).map_err(|error| format!("switches: {error}"))?;
+        inner.store.put("_switches", "all", switches);
+        let yes = |on: bool| if on { "yes" } else { "no" };
+        for (id, value) in [
+            ("woocommerce_prices_include_tax", yes(inner.switches.prices_include_tax)),
+            ("woocommerce_tax_round_at_subtotal", yes(inner.switches.tax_round_at_subtotal)),
+        ] {
+            if let Some(mut row) = inner.store.get("settings_tax", id).cloned() {
+                row["value"] = json!(value);
+                inner.store.put("settings_tax", id, row);
+            }
+        }
+        inner.store.commit().map_err(|error| error.to_string())
+    }
+
+    fn reset(&self) -> Result<(), String> {
+        let mut inner = lock(&self.inner);
+        inner.store.clear().map_err(|error| error.to_string())?;
+        seeds::fill(&mut inner.store);
+        let switches = json!(inner.switches);
+        inner.store.put("_switches", "all", switches);
+        inner.nonces.clear();
+        inner.store.commit().map_err(|error| error.to_string())
+    }
+}
