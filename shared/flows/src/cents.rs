@@ -169,3 +169,122 @@ fn sums(order: &Order, net: Decimal, tax: Decimal, paid: Decimal) -> String {
         (paid - net - tax).normalize()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use koppel_core::document::LineTax;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Code;
+    use crate::testing::{order, product_line};
+
+    const EXACT: RoundingModel = RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerVatCode };
+
+    fn d(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn rounding() -> Rounding {
+        Rounding {
+            line: true,
+            item: Some(Code("AFRONDING".into())),
+            account: None,
+            vat_code: Some(Code("0".into())),
+            max: d("0.05"),
+        }
+    }
+
+    #[test]
+    fn a_cent_of_difference_goes_on_its_own_line() {
+        // The shop taxes every line apart (18.81 + 1.46 + 0.53); the books tax the sum of them (20.79).
+        let lines = vec![
+            product_line("89.55", "18.81", "21", "10"),
+            product_line("6.95", "1.46", "21", "1"),
+            product_line("2.50", "0.53", "21", "1"),
+        ];
+        let mut order = order(lines, "119.80", "20.80");
+        let sheet = prove(&mut order, EXACT, Some(&rounding())).unwrap();
+        assert_eq!(sheet, Sheet { paid: d("119.80"), net: d("99.01"), tax: d("20.79"), rounding: d("0.01") });
+        let last = order.lines.last().unwrap();
+        assert_eq!((last.kind, last.unit_price), (LineKind::Rounding, Some(d("0.01"))));
+        assert_eq!(order.lines[0].unit_price, Some(d("8.955")));
+    }
+
+    #[test]
+    fn without_a_rounding_line_the_order_is_rejected_with_the_sums() {
+        let lines = vec![product_line("89.55", "18.81", "21", "10"), product_line("9.45", "1.99", "21", "1")];
+        let mut order = order(lines, "119.80", "20.80");
+        let failure = prove(&mut order, EXACT, None).unwrap_err();
+        assert!(matches!(failure, Failure::Reject(_)));
+        let text = failure.to_string();
+        assert!(text.contains("net 99 + tax 20.79 = 119.79, but 119.8 EUR was paid (difference 0.01)"), "{text}");
+        let small = Rounding { max: d("0.005"), ..rounding() };
+        assert!(
+            prove(&mut order.clone(), EXACT, Some(&small)).unwrap_err().to_string().contains("settings.rounding.max")
+        );
+    }
+
+    #[test]
+    fn sums_that_the_shop_itself_does_not_keep_are_rejected() {
+        let mut order = order(vec![product_line("10.00", "2.10", "21", "1")], "13.10", "2.10");
+        let text = prove(&mut order, EXACT, Some(&rounding())).unwrap_err().to_string();
+        assert!(text.contains("lines 10 + tax 2.1 = 12.1, but the total is 13.1"), "{text}");
+    }
+
+    /// A line as a shop makes it: a net amount, a rate, and tax rounded on the line.
+    fn shop_line() -> impl Strategy<Value = (i64, u32, i64)> {
+        (-2_000_i64..50_000, prop::sample::select(vec![0_u32, 6, 9, 19, 21]), 1_i64..40)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn what_is_posted_is_what_was_paid_or_nothing_is_posted(lines in prop::collection::vec(shop_line(), 1..12)) {
+            let mut total = Decimal::ZERO;
+            let mut total_tax = Decimal::ZERO;
+            let lines: Vec<Line> = lines.into_iter().map(|(cents, rate, quantity)| {
+                let net = Decimal::new(cents, 2);
+                let tax = round(net * Decimal::from(rate) / Decimal::ONE_HUNDRED, 2);
+                total += net + tax;
+                total_tax += tax;
+                let rate = Decimal::from(rate);
+                let mut line = product_line("0", "0", "0", "1");
+                line.net = net;
+                line.tax = tax;
+                line.quantity = Decimal::from(quantity);
+                line.taxes = vec![LineTax { rate_id: String::new(), rate_percent: rate, amount: tax }];
+                line.codes.insert("vat_code".into(), rate.to_string());
+                line
+            }).collect();
+            let mut order = order(lines, "0", "0");
+            order.total = total;
+            order.total_tax = total_tax;
+            match prove(&mut order, EXACT, Some(&rounding())) {
+                Ok(_) => prop_assert_eq!(books_total(&order), total),
+                // Only a difference that is larger than allowed may stop an order whose own sums are right.
+                Err(failure) => prop_assert_eq!(&failure.cause().code, "cents_differ"),
+            }
+        }
+    }
+
+    /// The total as the books make it, written apart from the code above: amounts per line, tax per VAT code.
+    fn books_total(order: &Order) -> Decimal {
+        let mut by_rate: std::collections::HashMap<String, Decimal> = std::collections::HashMap::new();
+        let mut sum = Decimal::ZERO;
+        for line in &order.lines {
+            let amount = (line.unit_price.unwrap() * line.quantity)
+                .round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
+            sum += amount;
+            let rate = line.taxes.first().map_or(Decimal::ZERO, |t| t.rate_percent);
+            *by_rate.entry(format!("{}|{rate}", line.codes["vat_code"])).or_default() += amount;
+        }
+        for (key, amount) in by_rate {
+            let rate: Decimal = key.split('|').nth(1).unwrap().parse().unwrap();
+            sum += (amount * rate / Decimal::ONE_HUNDRED)
+                .round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
+        }
+        sum
+    }
+}

@@ -15,6 +15,8 @@ pub mod rows;
 pub mod runs;
 pub mod settings;
 pub mod steps;
+#[cfg(test)]
+mod testing;
 pub mod trail;
 pub mod waiting;
 

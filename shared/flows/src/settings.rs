@@ -213,4 +213,50 @@ mod tests {
         assert_eq!(default_customer(&settings(Always), &known).unwrap().as_deref(), Some("10000"));
         assert!(default_customer(&FlowSettings::default(), &nobody).is_err());
     }
+    fn facts() -> SystemFacts {
+        SystemFacts {
+            id: "books",
+            name: "Books",
+            kind: koppel_core::system::SystemKind::Erp,
+            gets: &[],
+            sends: &[],
+            documents: &[],
+            lookups: &[Lookup::VatCode, Lookup::Item],
+            reference_max_chars: None,
+            rounding: None,
+            limits: koppel_core::system::Limits::default(),
+            default_lanes: 1,
+            rows: &[],
+            fields: "",
+            settings: "",
+        }
+    }
+
+    #[test]
+    fn a_country_and_rate_without_a_vat_rule_says_which_row_to_add() {
+        let mut order =
+            crate::testing::order(vec![crate::testing::product_line("10", "1.9", "19", "1")], "11.90", "1.90");
+        order.customer.shipping.country = "DE".into();
+        let table = BTreeMap::from([("NL/21".to_owned(), Code("4".into()))]);
+        let settings = FlowSettings { vat_code: Setting { table, ..Setting::default() }, ..FlowSettings::default() };
+        let failure = decide_order_codes(&mut order, &settings, &facts()).unwrap_err();
+        assert!(matches!(failure, Failure::Settings(_)), "the order waits for the rule, it is not given up");
+        let text = failure.to_string();
+        assert!(text.contains("no VAT code for 19 % to DE"), "{text}");
+        assert!(text.contains("add settings.vat_code.table: { \"DE/19\": \"<VAT code>\" }"), "{text}");
+    }
+
+    #[test]
+    fn a_line_without_article_number_takes_the_item_of_its_setting() {
+        let mut line = crate::testing::product_line("10", "2.1", "21", "1");
+        line.sku = " ".into();
+        let mut order = crate::testing::order(vec![line], "12.10", "2.10");
+        let vat_code = Setting { default: Some(Code("4".into())), ..Setting::default() };
+        let settings = FlowSettings { vat_code, ..FlowSettings::default() };
+        let failure = decide_order_codes(&mut order.clone(), &settings, &facts()).unwrap_err();
+        assert_eq!(failure.cause().code, "missing_item");
+        let default_item = Setting { default: Some(Code("DIVERS".into())), ..Setting::default() };
+        decide_order_codes(&mut order, &FlowSettings { default_item, ..settings }, &facts()).unwrap();
+        assert_eq!(order.lines[0].codes["item"], "DIVERS");
+    }
 }
