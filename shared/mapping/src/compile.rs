@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::catalogue::{Field, FieldType, Found};
+use crate::cell::syntax::{Expr, Node};
 use crate::cell::{Expression, is_name};
 use crate::check::{Checker, Checks, Shape};
 use crate::convert::{convert, never_fits, type_word};
@@ -118,7 +119,7 @@ impl<'a> Compiler<'a> {
         let (what, shape) = match &cell.content {
             Content::Text(text) => {
                 self.rows += 1;
-                let (what, shape) = self.expression(place, text, &cell.origin);
+                let (what, shape) = self.expression(place, text, &cell.origin, |checker, expr| checker.expr(expr));
                 self.fitting(place, shape.kind, &what, &cell.origin);
                 (what, shape)
             }
@@ -140,10 +141,29 @@ impl<'a> Compiler<'a> {
         (Compiled { origin: cell.origin.clone(), row: place.row.to_owned(), what, field }, shape)
     }
 
-    fn expression(&mut self, place: &Place<'_>, text: &str, origin: &Arc<str>) -> (What, Shape<'a>) {
+    /// The condition of a block.
+    fn condition(&mut self, full: &str, cell: &Cell) -> Compiled {
+        self.rows += 1;
+        let place = Place { row: "when", full, field: None };
+        let text = if let Content::Text(text) = &cell.content { text.as_str() } else { "" };
+        let yes_no = |checker: &mut Checker<'a, '_>, expr: &Expr| {
+            checker.condition(expr);
+            Shape::of(Kind::YesNo)
+        };
+        let (what, _) = self.expression(&place, text, &cell.origin, yes_no);
+        Compiled { origin: cell.origin.clone(), row: "when".to_owned(), what, field: None }
+    }
+
+    fn expression(
+        &mut self,
+        place: &Place<'_>,
+        text: &str,
+        origin: &Arc<str>,
+        check: impl FnOnce(&mut Checker<'a, '_>, &Expr) -> Shape<'a>,
+    ) -> (What, Shape<'a>) {
         match Expression::parse(text) {
             Ok(Expression { expr }) => {
-                let shape = self.checked(place, origin, |checker| checker.expr(&expr));
+                let shape = self.checked(place, origin, |checker| check(checker, &expr));
                 (What::Expression { expr, text: text.to_owned() }, shape)
             }
             Err(error) => {
@@ -169,7 +189,7 @@ impl<'a> Compiler<'a> {
             let message = format!("{} never becomes {}", crate::functions::word(kind), type_word(field.kind));
             self.report(FindingCode::WrongType, origin, place.full, None, message, None);
         } else if let What::Expression { expr, .. } = what
-            && let crate::cell::syntax::Node::Constant(value) = &expr.node
+            && let Node::Constant(value) = &expr.node
         {
             self.constant(place, value, origin);
         }
@@ -237,20 +257,7 @@ impl<'a> Compiler<'a> {
             self.report(FindingCode::WrongType, &block.each.origin, &full_each, None, message, None);
         }
         self.declare(&block.name, shape.element(), &block.each.origin, place.full);
-        let when = block.when.as_ref().map(|when| {
-            let full = format!("{}: when", place.full);
-            let place = Place { row: "when", full: &full, field: None };
-            let (compiled, _) = self.cell(&place, when);
-            if let What::Expression { expr, .. } = &compiled.what {
-                // The walk in `cell` has reported everything but the answer not being yes or no.
-                let known = self.findings.len();
-                self.checked(&place, &when.origin, |checker| checker.condition(expr));
-                let told: Vec<_> = self.findings.drain(known..).collect();
-                let new = told.into_iter().find(|finding| !self.findings.contains(finding));
-                self.findings.extend(new);
-            }
-            compiled
-        });
+        let when = block.when.as_ref().map(|when| self.condition(&format!("{}: when", place.full), when));
         let lets = self.lets(place.full, &block.lets);
         let (body, _) = self.cell(&Place { row: "", full: place.full, field: place.field }, &block.body);
         self.names.truncate(outside);

@@ -145,6 +145,13 @@ fn call(
         values.push(value);
     }
     let input = function.check_input(input).or_else(|message| stop(whole.columns, message))?;
+    // A function looks at all of its input, whatever little it gives.
+    let looked_at = match &*input {
+        Value::Text(text) => text.len() / 64,
+        Value::List(items) => items.len(),
+        _ => 0,
+    };
+    charge(env, looked_at as u64, whole.columns)?;
     let made = (function.call)(&input, &Call { arguments: &values, scope: env.scope })
         .or_else(|message| stop(whole.columns, message))?;
     charge(env, made.weight(), whole.columns)?;
@@ -168,6 +175,9 @@ fn binary<'a>(operator: Operator, left: &'a Expr, right: &'a Expr, whole: &Expr,
         _ => {}
     }
     let (a, b) = (eval(left, env)?, eval(right, env)?);
+    if matches!(&*a, Value::List(_) | Value::Group(_)) {
+        charge(env, a.weight(), left.columns)?;
+    }
     match operator {
         Operator::Equal => answer(equal(&a, &b, whole.columns)?),
         Operator::Unequal => answer(!equal(&a, &b, whole.columns)?),

@@ -9,7 +9,10 @@ pub(super) const FUNCTION: Function = Function {
     arguments: &[one("days", Kind::Number)],
     returns: Kind::Text,
     doc: "A date or date-time some days later, or earlier; a time stays.",
-    examples: &[(r#""2026-10-17" | add_days(14)"#, r#""2026-10-31""#), ("source.date_created | add_days(-1)", r#""2026-10-16T14:03:52""#)],
+    examples: &[
+        (r#""2026-10-17" | add_days(14)"#, r#""2026-10-31""#),
+        ("source.date_created | add_days(-1)", r#""2026-10-16T14:03:52""#),
+    ],
     takes_empty: false,
     call,
 };

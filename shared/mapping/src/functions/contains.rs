@@ -16,7 +16,14 @@ pub(super) const FUNCTION: Function = Function {
 
 fn call(input: &Value, call: &Call<'_>) -> Result<Value, String> {
     match (input, call.get(0).unwrap_or(&EMPTY)) {
-        (Value::List(items), wanted) => Ok(items.contains(wanted).into()),
+        (Value::List(items), wanted) => {
+            for item in items {
+                if alike(item, wanted)? {
+                    return Ok(true.into());
+                }
+            }
+            Ok(false.into())
+        }
         (Value::Text(_) | Value::Number(_), wanted @ (Value::Text(_) | Value::Number(_))) => {
             Ok(plain(input).contains(plain(wanted).as_ref()).into())
         }
@@ -31,6 +38,7 @@ mod tests {
     #[test]
     fn looks_at_text_or_list() {
         assert_eq!(json("'abc' | contains('')"), "true");
+        assert!(stops("['1'] | contains(1)").contains("cannot be compared"));
         assert!(stops("true | contains('x')").contains("cannot contain"));
         assert!(stops("'x' | contains(none)").contains("cannot contain"));
     }

@@ -9,7 +9,10 @@ pub(super) const FUNCTION: Function = Function {
     arguments: &[],
     returns: Kind::Text,
     doc: "A date or date-time in one form: yyyy-mm-ddThh:mm:ss, with the zone if there is one.",
-    examples: &[(r#""2026-10-17 14:03" | datetime"#, r#""2026-10-17T14:03:00""#), (r#""2026-10-17" | datetime"#, r#""2026-10-17T00:00:00""#)],
+    examples: &[
+        (r#""2026-10-17 14:03" | datetime"#, r#""2026-10-17T14:03:00""#),
+        (r#""2026-10-17" | datetime"#, r#""2026-10-17T00:00:00""#),
+    ],
     takes_empty: false,
     call,
 };

@@ -8,7 +8,11 @@ pub(super) const FUNCTION: Function = Function {
     arguments: &[one("value", Kind::Any)],
     returns: Kind::Any,
     doc: "Gives another value where there is none. An empty text is a value: put null_if_empty before it.",
-    examples: &[(r#"none | default("30")"#, r#""30""#), (r#"source.company | null_if_empty | default("private")"#, r#""private""#), (r#"source.company | default("private")"#, r#""""#)],
+    examples: &[
+        (r#"none | default("30")"#, r#""30""#),
+        (r#"source.company | null_if_empty | default("private")"#, r#""private""#),
+        (r#"source.company | default("private")"#, r#""""#),
+    ],
     takes_empty: true,
     call,
 };

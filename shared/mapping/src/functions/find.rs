@@ -15,8 +15,14 @@ pub(super) const FUNCTION: Function = Function {
 };
 
 fn call(input: &Value, call: &Call<'_>) -> Result<Value, String> {
-    let (key, value) = (call.text(0), call.get(1).unwrap_or(&EMPTY));
-    Ok(input_list(input).iter().find(|item| item.get(&key) == value).cloned().unwrap_or_default())
+    let (key, wanted) = (call.text(0), call.get(1).unwrap_or(&EMPTY));
+    for item in input_list(input) {
+        // A number is not silently taken for another thing than the text that looks like it.
+        if alike(item.get(&key), wanted).map_err(|why| format!("find, field «{key}»: {why}"))? {
+            return Ok(item.clone());
+        }
+    }
+    Ok(Value::Empty)
 }
 
 #[cfg(test)]
@@ -28,5 +34,6 @@ mod tests {
         assert_eq!(json("(source.line_items | find('quantity', 2.0)).sku"), "\"MUG-01\"");
         assert_eq!(json("(source.line_items | find('sku', 'X')).name"), "null");
         assert_eq!(json("[1, 'x'] | find('a', 1)"), "null");
+        assert!(stops("source.line_items | find('quantity', '2')").contains("cannot be compared"));
     }
 }

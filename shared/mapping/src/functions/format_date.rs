@@ -9,7 +9,10 @@ pub(super) const FUNCTION: Function = Function {
     arguments: &[one("pattern", Kind::Text)],
     returns: Kind::Text,
     doc: "Writes a date with YYYY, YY, MM, M, DD, D, HH, mm and ss; all else stays.",
-    examples: &[(r#"source.date_created | format_date("DD-MM-YYYY")"#, r#""17-10-2026""#), (r#"source.date_created | format_date("D/M/YY HH:mm")"#, r#""17/10/26 14:03""#)],
+    examples: &[
+        (r#"source.date_created | format_date("DD-MM-YYYY")"#, r#""17-10-2026""#),
+        (r#"source.date_created | format_date("D/M/YY HH:mm")"#, r#""17/10/26 14:03""#),
+    ],
     takes_empty: false,
     call,
 };

@@ -8,6 +8,8 @@ use std::ops::RangeInclusive;
 
 use rust_decimal::Decimal;
 
+use crate::cell::eval::equal;
+use crate::finding::Columns;
 use crate::scope::Scope;
 use crate::value::{Kind, Value};
 
@@ -116,6 +118,14 @@ fn input_list(input: &Value) -> &[Value] {
 /// The input of a function whose input is [`Kind::Number`].
 fn input_number(input: &Value) -> Decimal {
     input.as_number().unwrap_or_default()
+}
+
+/// Functions do not know where in the cell they stand; their caller adds it.
+const NOWHERE: Columns = Columns { from: 1, to: 1 };
+
+/// Equality as `==` has it.
+fn alike(a: &Value, b: &Value) -> Result<bool, String> {
+    equal(a, b, NOWHERE).map_err(|error| error.message)
 }
 
 pub(crate) const TEXT_TOO_LONG: &str = "the text is longer than 100 KB";

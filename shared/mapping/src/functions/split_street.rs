@@ -116,7 +116,11 @@ fn is_addition(words: &[&str]) -> bool {
         || (words.len() <= 2
             && words.iter().all(|word| {
                 let word = word.trim_matches(',');
-                word == "-" || word == "hoog" || word.chars().count() <= 2 || house_number(word).is_some() || roman(word)
+                word == "-"
+                    || word == "hoog"
+                    || word.chars().count() <= 2
+                    || house_number(word).is_some()
+                    || roman(word)
             }))
 }
 

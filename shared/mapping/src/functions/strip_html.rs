@@ -57,10 +57,30 @@ fn without_tags(html: &str) -> String {
 
 /// The named entities that shops write; all others are written by number.
 const NAMED: [(&str, &str); 24] = [
-    ("amp", "&"), ("lt", "<"), ("gt", ">"), ("quot", "\""), ("apos", "'"), ("nbsp", " "), ("euro", "€"), ("copy", "©"),
-    ("reg", "®"), ("trade", "™"), ("deg", "°"), ("ndash", "–"), ("mdash", "—"), ("hellip", "…"), ("lsquo", "‘"),
-    ("rsquo", "’"), ("ldquo", "“"), ("rdquo", "”"), ("eacute", "é"), ("egrave", "è"), ("euml", "ë"), ("ouml", "ö"),
-    ("uuml", "ü"), ("iuml", "ï"),
+    ("amp", "&"),
+    ("lt", "<"),
+    ("gt", ">"),
+    ("quot", "\""),
+    ("apos", "'"),
+    ("nbsp", " "),
+    ("euro", "€"),
+    ("copy", "©"),
+    ("reg", "®"),
+    ("trade", "™"),
+    ("deg", "°"),
+    ("ndash", "–"),
+    ("mdash", "—"),
+    ("hellip", "…"),
+    ("lsquo", "‘"),
+    ("rsquo", "’"),
+    ("ldquo", "“"),
+    ("rdquo", "”"),
+    ("eacute", "é"),
+    ("egrave", "è"),
+    ("euml", "ë"),
+    ("ouml", "ö"),
+    ("uuml", "ü"),
+    ("iuml", "ï"),
 ];
 
 fn decode(text: &str) -> String {
@@ -101,9 +121,12 @@ mod tests {
     use crate::functions::tests::*;
 
     fn stripped(html: &str) -> String {
-        super::call(&html.into(), &super::Call { arguments: &[], scope: &crate::Scope::new(chrono::DateTime::UNIX_EPOCH) })
-            .map(|value| value.as_text().unwrap_or_default().to_owned())
-            .unwrap()
+        super::call(
+            &html.into(),
+            &super::Call { arguments: &[], scope: &crate::Scope::new(chrono::DateTime::UNIX_EPOCH) },
+        )
+        .map(|value| value.as_text().unwrap_or_default().to_owned())
+        .unwrap()
     }
 
     #[test]

@@ -9,7 +9,10 @@ pub(super) const FUNCTION: Function = Function {
     arguments: &[one("name", Kind::Text)],
     returns: Kind::Any,
     doc: "Looks a code up in a table of the settings; empty if it is not there.",
-    examples: &[(r#"source.payment_method | table("payment_terms")"#, r#""00""#), (r#""cash" | table("payment_terms") | default("30")"#, r#""30""#)],
+    examples: &[
+        (r#"source.payment_method | table("payment_terms")"#, r#""00""#),
+        (r#""cash" | table("payment_terms") | default("30")"#, r#""30""#),
+    ],
     takes_empty: false,
     call,
 };

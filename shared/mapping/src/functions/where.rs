@@ -1,8 +1,7 @@
 //! `where`, the elements that fit.
 
 use super::*;
-use crate::cell::eval::{equal, order};
-use crate::finding::{CellError, Columns};
+use crate::cell::eval::order;
 use crate::value::EMPTY;
 
 pub(super) const FUNCTION: Function = Function {
@@ -11,7 +10,10 @@ pub(super) const FUNCTION: Function = Function {
     arguments: &[one("key", Kind::Text), one("operator", Kind::Text), one("value", Kind::Any)],
     returns: Kind::List,
     doc: "The elements of a list of groups whose field compares so: ==, !=, <, <=, >, >=, starts, ends or contains.",
-    examples: &[(r#"source.line_items | where("quantity", ">", 0) | pick("sku")"#, r#"["MUG-01", "POT-03"]"#), (r#"source.meta_data | where("key", "starts", "pa_") | pick("value")"#, r#"["Blue"]"#)],
+    examples: &[
+        (r#"source.line_items | where("quantity", ">", 0) | pick("sku")"#, r#"["MUG-01", "POT-03"]"#),
+        (r#"source.meta_data | where("key", "starts", "pa_") | pick("value")"#, r#"["Blue"]"#),
+    ],
     takes_empty: false,
     call,
 };
@@ -30,21 +32,21 @@ fn call(input: &Value, call: &Call<'_>) -> Result<Value, String> {
 fn holds(value: &Value, operator: &str, wanted: &Value) -> Result<bool, String> {
     let text = |test: fn(&str, &str) -> bool| match (value, wanted) {
         (Value::Empty, _) => Ok(false),
-        (Value::Text(_) | Value::Number(_), Value::Text(_) | Value::Number(_)) => Ok(test(&plain(value), &plain(wanted))),
+        (Value::Text(_) | Value::Number(_), Value::Text(_) | Value::Number(_)) => {
+            Ok(test(&plain(value), &plain(wanted)))
+        }
         _ => Err(format!("«{operator}» compares texts, not {} and {}", value.shown(), wanted.shown())),
     };
-    // Where the cell stands is added by the caller.
-    let at = Columns { from: 1, to: 1 };
-    let why = |error: CellError| error.message;
+    let ordered = || order(value, wanted, NOWHERE).map_err(|error| error.message);
     match operator {
-        "==" => equal(value, wanted, at).map_err(why),
-        "!=" => equal(value, wanted, at).map(|same| !same).map_err(why),
+        "==" => alike(value, wanted),
+        "!=" => alike(value, wanted).map(|same| !same),
         // A line without the field is neither more nor less than anything.
         "<" | "<=" | ">" | ">=" if value.is_empty() => Ok(false),
-        "<" => order(value, wanted, at).map(std::cmp::Ordering::is_lt).map_err(why),
-        "<=" => order(value, wanted, at).map(std::cmp::Ordering::is_le).map_err(why),
-        ">" => order(value, wanted, at).map(std::cmp::Ordering::is_gt).map_err(why),
-        ">=" => order(value, wanted, at).map(std::cmp::Ordering::is_ge).map_err(why),
+        "<" => Ok(ordered()?.is_lt()),
+        "<=" => Ok(ordered()?.is_le()),
+        ">" => Ok(ordered()?.is_gt()),
+        ">=" => Ok(ordered()?.is_ge()),
         "starts" => text(|whole, part| whole.starts_with(part)),
         "ends" => text(|whole, part| whole.ends_with(part)),
         "contains" => text(|whole, part| whole.contains(part)),

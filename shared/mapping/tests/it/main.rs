@@ -1,5 +1,8 @@
 //! The mapper from outside: whole mappings, mistakes, attacks, properties, and the comparison with Jinja.
 
+// Helpers of tests stop on surprise, as the tests themselves do.
+#![allow(clippy::unwrap_used)]
+
 mod attacks;
 mod findings;
 mod jinja;
