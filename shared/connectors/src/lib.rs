@@ -5,3 +5,5 @@
 
 pub mod exact_online;
 pub mod http;
+pub mod registry;
+pub mod woocommerce;
