@@ -9,8 +9,8 @@
 //! 3. For each entity it reads there are source rows, for each document it takes there are target rows; every rows file
 //!    of the folder is declared, parses and compiles.
 //! 4. `fields.yaml` has a section for each rows file, named like it; each section is a field catalogue.
-//! 5. `settings.yaml` has the maps `options` and, for what is secret, `credentials`: name → type, and a label in
-//!    English, Dutch, German, French and Italian (`help` as well, where there is one); no name stands in both.
+//! 5. `settings.yaml` lists under `connection` each setting with a unique name, a type, `secret: true` where it is one,
+//!    and a label (and help, where there is one) in English, Dutch, German, French and Italian.
 //! 6. Limits are declared in the facts, and `README.md` says where they come from under "Limits".
 //! 7. `README.md` has the sections "Facts", "Quirks" and "To confirm on a live account".
 //! 8. A connector made of a connection with secrets never shows them in `{:?}`, in errors or in recorded exchanges.

@@ -127,7 +127,7 @@ fn rule_5_settings_have_labels_in_five_languages() {
     hold(|entry, breaches| {
         let declared = declared(entry);
         if declared.is_empty() {
-            breaches.push("settings.yaml has no map «options» or «credentials»".into());
+            breaches.push("settings.yaml has no list «connection»".into());
         }
         let mut names = BTreeSet::new();
         for (_, name, option) in declared {
@@ -165,12 +165,12 @@ fn rules_6_and_7_the_readme_tells_facts_limits_and_what_is_unconfirmed() {
 /// The settings of a system: secret or not, name, and what stands behind it.
 fn declared(entry: &SystemEntry) -> Vec<(bool, String, Value)> {
     let settings = yaml("settings.yaml", entry.facts.settings);
-    let sections = [("options", false), ("credentials", true)];
-    let entries = sections.into_iter().flat_map(|(section, secret)| {
-        let map = settings[section].as_object().cloned().unwrap_or_default();
-        map.into_iter().map(move |(name, option)| (secret, name, option))
-    });
-    entries.collect()
+    let list = settings["connection"].as_array().cloned().unwrap_or_default();
+    let entry = |option: Value| {
+        let name = option["name"].as_str().unwrap_or("(without name)").to_owned();
+        (option["secret"] == json!(true), name, option)
+    };
+    list.into_iter().map(entry).collect()
 }
 
 /// A connection with every secret that the system declares.
