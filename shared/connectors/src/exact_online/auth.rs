@@ -198,7 +198,11 @@ struct TokenJudge;
 impl Judge for TokenJudge {
     fn judge(&self, request: &Request, answer: &Answer, now: DateTime<Utc>) -> Verdict {
         let told = answer.json().is_ok_and(|body| body.get("error").is_some());
-        if told && (400..500).contains(&answer.status) { Verdict::Accept } else { default_verdict(request, answer, now) }
+        if told && (400..500).contains(&answer.status) {
+            Verdict::Accept
+        } else {
+            default_verdict(request, answer, now)
+        }
     }
 }
 
@@ -292,7 +296,8 @@ mod tests {
     fn the_consent_address_holds_what_exact_asks_for() {
         let (_, _, deps) = testing::world();
         let options = json!({"country":"nl","redirect_uri":"https://koppel.example/back"});
-        let connection = testing::connection("exact-online", options, &[("client_id", "{a-b}"), ("client_secret", "s")]);
+        let connection =
+            testing::connection("exact-online", options, &[("client_id", "{a-b}"), ("client_secret", "s")]);
         let url = token_keeper(&connection, &deps).unwrap().authorize_url("st/1").unwrap();
         assert_eq!(
             url,
@@ -300,6 +305,9 @@ mod tests {
              &redirect_uri=https%3A%2F%2Fkoppel.example%2Fback&state=st%2F1"
         );
         let bare = testing::connection("exact-online", json!({"country":"nl"}), &[("client_id", "x")]);
-        assert_eq!(token_keeper(&bare, &deps).unwrap().authorize_url("s").unwrap_err().cause().code, "missing_redirect_uri");
+        assert_eq!(
+            token_keeper(&bare, &deps).unwrap().authorize_url("s").unwrap_err().cause().code,
+            "missing_redirect_uri"
+        );
     }
 }

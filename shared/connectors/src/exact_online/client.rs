@@ -118,7 +118,8 @@ impl Client {
         let me = Request::get("api/v1/current/Me").query("$select", "CurrentDivision,FullName,UserName");
         let rows = self.pages(me.endpoint("current/Me"), "current/Me", calls).await?;
         let me = rows.first().ok_or_else(|| {
-            Failure::settings(Cause::new("nobody", "Exact Online does not say who is connected")).map_cause(|c| self.at(c))
+            Failure::settings(Cause::new("nobody", "Exact Online does not say who is connected"))
+                .map_cause(|c| self.at(c))
         })?;
         let user = odata::field(me, "FullName").or_else(|| odata::field(me, "UserName")).unwrap_or_default();
         let current = odata::field(me, "CurrentDivision").unwrap_or_default();
@@ -127,7 +128,9 @@ impl Client {
         let request = Request::get(path).query("$select", "Code,Description,Status,BlockingStatus");
         let divisions = match self.pages(request.endpoint("system/Divisions"), "system/Divisions", calls).await {
             Ok(divisions) => divisions,
-            Err(failure) if failure.cause().code == "scope_missing" => return self.introduce_without_list(&user, calls).await,
+            Err(failure) if failure.cause().code == "scope_missing" => {
+                return self.introduce_without_list(&user, calls).await;
+            }
             Err(failure) => return Err(failure),
         };
         let named = |row: &Value| {
@@ -215,7 +218,9 @@ impl Client {
         if answer.body.is_empty() {
             return Ok(Value::Null);
         }
-        answer.json().map_err(|cause| Failure::retry(koppel_core::error::RetryReason::OutcomeUnknown, None, self.at(cause)))
+        answer
+            .json()
+            .map_err(|cause| Failure::retry(koppel_core::error::RetryReason::OutcomeUnknown, None, self.at(cause)))
     }
 
     fn at(&self, cause: Cause) -> Cause {

@@ -17,7 +17,7 @@ use super::{odata, payload};
 
 /// Key among the addresses of a link that says: the account is no customer yet and must become one before an order can
 /// name it. No hash of a place looks like this.
-pub(super) const NOT_A_CUSTOMER_YET: &str = "account-status";
+const NOT_A_CUSTOMER_YET: &str = "account-status";
 
 const ACCOUNTS: &str = "crm/Accounts";
 const CONTACTS: &str = "crm/Contacts";
@@ -183,9 +183,14 @@ pub(super) async fn send(
     Ok(link)
 }
 
+/// The account was found as a prospect or suspect, and nobody has made it a customer since.
+pub(super) fn is_no_customer_yet(link: &CustomerLink) -> bool {
+    link.addresses.contains_key(NOT_A_CUSTOMER_YET)
+}
+
 /// Makes a prospect or suspect a customer: an order cannot name it before.
 pub(super) async fn promote(client: &Client, link: &mut CustomerLink, calls: &Calls) -> Result<(), Failure> {
-    if link.addresses.contains_key(NOT_A_CUSTOMER_YET) {
+    if is_no_customer_yet(link) {
         client.update(ACCOUNTS, &link.id, json!({ "Status": "C" }), calls).await?;
         link.addresses.remove(NOT_A_CUSTOMER_YET);
     }
@@ -254,8 +259,8 @@ fn same_person(row: &Value, wanted: &Value) -> bool {
     emails(row).into_iter().flatten().any(|email| wanted_emails.contains(&email))
 }
 
-/// A delivery address. Exact itself answers an existing one when it is posted again; the look before it keeps that
-/// promise also where Exact would not, and costs one call for customers that are known already.
+/// A delivery address. Exact itself answers an existing one when it is posted again; a connection may ask for a look
+/// before it, which costs one call for customers that are known already.
 async fn delivery_address(
     client: &Client,
     link: &CustomerLink,

@@ -130,7 +130,8 @@ impl Shape {
                 ));
             }
         }
-        let reference = body.get(REFERENCE).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let reference =
+            body.get(REFERENCE).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         let reference = reference.unwrap_or_default();
         if reference.chars().count() > REFERENCE_MAX_CHARS {
             return Err(Failure::reject(
@@ -242,7 +243,10 @@ mod tests {
         let code = |shape: &Shape, body: Value| shape.body(&body, &customer(), None).unwrap_err().cause().code.clone();
         assert_eq!(code(&SALES_ORDER, json!({"SalesOrderLines":[{"Item":"i"}]})), "mandatory_missing");
         assert_eq!(code(&SALES_ORDER, json!({"YourRef":"1","SalesOrderLines":[]})), "no_lines");
-        assert_eq!(code(&SALES_INVOICE, json!({"YourRef":"1","SalesInvoiceLines":[{"Item":"i"}]})), "mandatory_missing");
+        assert_eq!(
+            code(&SALES_INVOICE, json!({"YourRef":"1","SalesInvoiceLines":[{"Item":"i"}]})),
+            "mandatory_missing"
+        );
         let away = SALES_ORDER.body(&order(), &customer(), Some("elsewhere")).unwrap_err();
         assert_eq!(away.cause().code, "delivery_address_missing");
         let nobody = SALES_ORDER.body(&order(), &CustomerLink::default(), None).unwrap_err();
@@ -257,8 +261,12 @@ mod tests {
         .unwrap();
         let sent = SALES_ORDER.sent(&order(), &answer).unwrap();
         assert_eq!((sent.id.as_str(), sent.number.as_str()), ("o-1", "10045"));
-        assert_eq!((sent.total.unwrap().to_string(), sent.net.unwrap().to_string()), ("121.10".into(), "100.083".into()));
-        let draft = SALES_INVOICE.sent(&order(), &json!({"InvoiceID":"i-1","InvoiceNumber":null,"OrderNumber":7})).unwrap();
+        assert_eq!(
+            (sent.total.unwrap().to_string(), sent.net.unwrap().to_string()),
+            ("121.10".into(), "100.083".into())
+        );
+        let draft =
+            SALES_INVOICE.sent(&order(), &json!({"InvoiceID":"i-1","InvoiceNumber":null,"OrderNumber":7})).unwrap();
         assert_eq!(draft.number, "7");
         assert_eq!(SALES_ORDER.sent(&order(), &json!({"OrderID":null})).unwrap_err().class(), "retry");
     }

@@ -202,11 +202,14 @@ fn throttled(facts: &Facts<'_>) -> Failure {
     )
 }
 
-const EXISTS: &[&str] = &["bestaat reeds", "bestaat al", "already exists", "existe déjà", "bereits vorhanden", "existiert bereits"];
+const EXISTS: &[&str] =
+    &["bestaat reeds", "bestaat al", "already exists", "existe déjà", "bereits vorhanden", "existiert bereits"];
 const UNIQUE: &[&str] = &["moet zijn: uniek", "must be: unique", "doit être: unique", "eindeutig"];
 const MANDATORY: &[&str] = &["verplicht", "mandatory", "obligatoire", "pflicht", "erforderlich"];
-const VAT_NUMBER: &[&str] = &["btw-nummer", "btw nummer", "vat number", "numéro de tva", "n° tva", "ust-id", "umsatzsteuer-id", "steuernummer"];
-const CLOSED: &[&str] = &["afgesloten", "closed", "clôturé", "abgeschlossen", "geblokkeerd", "blocked", "bloqué", "gesperrt"];
+const VAT_NUMBER: &[&str] =
+    &["btw-nummer", "btw nummer", "vat number", "numéro de tva", "n° tva", "ust-id", "umsatzsteuer-id", "steuernummer"];
+const CLOSED: &[&str] =
+    &["afgesloten", "closed", "clôturé", "abgeschlossen", "geblokkeerd", "blocked", "bloqué", "gesperrt"];
 
 /// Validation by Exact: passed on in its own words, with advice when the kind is recognised.
 fn validation(at: &str, text: &str) -> Failure {
@@ -278,7 +281,11 @@ mod tests {
                 "wrong_shape",
             ),
             ("Bad Request - Error in query syntax.", "settings", "query_refused"),
-            ("This endpoint has mandatory filtering applied. A GET request must have a $filter parameter", "settings", "query_refused"),
+            (
+                "This endpoint has mandatory filtering applied. A GET request must have a $filter parameter",
+                "settings",
+                "query_refused",
+            ),
             ("This $filter parameter is not supported for this resource", "settings", "query_refused"),
             ("Iets anders", "reject", "refused"),
         ] {

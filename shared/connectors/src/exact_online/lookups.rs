@@ -59,10 +59,9 @@ fn list(lookup: Lookup) -> List {
         Lookup::CostCenter => by("hrm/Costcenters", "ID,Code,Description,Active,EndDate", How::ByCode),
         Lookup::CostUnit => by("hrm/Costunits", "ID,Code,Description,EndDate", How::ByCode),
         Lookup::Warehouse => by("inventory/Warehouses", "ID,Code,Description,Main", How::Whole),
-        Lookup::DefaultCustomer => List {
-            name: "Name",
-            ..by("crm/Accounts", customers::ACCOUNT_SELECT, How::ByPaddedCode)
-        },
+        Lookup::DefaultCustomer => {
+            List { name: "Name", ..by("crm/Accounts", customers::ACCOUNT_SELECT, How::ByPaddedCode) }
+        }
     }
 }
 
@@ -77,7 +76,8 @@ pub(super) async fn look_up(
         return Ok(BTreeMap::new());
     }
     let list = list(lookup);
-    let literals = |spell: fn(&str) -> String| codes.iter().map(|c| odata::text(&spell(c.as_str()))).collect::<Vec<_>>();
+    let literals =
+        |spell: fn(&str) -> String| codes.iter().map(|c| odata::text(&spell(c.as_str()))).collect::<Vec<_>>();
     let rows = match list.how {
         How::Whole => client.list(list.entity, list.select, calls).await?,
         How::ByCode => client.search(list.entity, &["Code"], &literals(str::to_owned), list.select, calls).await?,
@@ -185,7 +185,7 @@ fn attributes(lookup: Lookup, row: &Value) -> Map<String, Value> {
 /// Exact keeps rates as fractions: 0.21 is 21 %.
 fn percent(fraction: Decimal) -> Value {
     let percent = (fraction * Decimal::ONE_HUNDRED).round_dp(6).normalize();
-    serde_json::to_value(percent).unwrap_or(Value::Null)
+    percent.to_string().parse().map_or(Value::Null, Value::Number)
 }
 
 #[cfg(test)]

@@ -93,5 +93,12 @@ impl ExactOnline {
     }
 }
 
+// The client holds tokens, so nothing of it is shown.
+impl std::fmt::Debug for ExactOnline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExactOnline").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -97,12 +97,7 @@ pub(super) fn spread_address(body: &mut Map<String, Value>, entity: &str) {
 /// The longest head of whole words within `limit`, and the rest.
 fn split_at_word(text: &str, limit: usize) -> Option<(String, String)> {
     let text = text.trim();
-    let cut = text
-        .char_indices()
-        .take(limit + 1)
-        .filter(|(_, c)| c.is_whitespace())
-        .map(|(at, _)| at)
-        .last()?;
+    let cut = text.char_indices().take(limit + 1).filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at).last()?;
     let (head, tail) = text.split_at(cut);
     Some((head.trim_end().to_owned(), tail.trim_start().to_owned()))
 }
@@ -162,7 +157,8 @@ mod tests {
         let mut body = object(json!({ "AddressLine1": street }));
         spread_address(&mut body, "crm/Accounts");
         assert!(check_lengths("crm/Accounts", &body).is_ok());
-        let joined = ["AddressLine1", "AddressLine2", "AddressLine3"].map(|n| body[n].as_str().unwrap().to_owned()).join(" ");
+        let joined =
+            ["AddressLine1", "AddressLine2", "AddressLine3"].map(|n| body[n].as_str().unwrap().to_owned()).join(" ");
         assert_eq!(joined, street);
         let mut word = object(json!({ "AddressLine1": "x".repeat(70) }));
         spread_address(&mut word, "crm/Accounts");

@@ -25,8 +25,7 @@ impl Target for ExactOnline {
     ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
         let shape = Shape::of(document);
         let literals: Vec<String> = keys.iter().map(|key| odata::text(key.as_str())).collect();
-        let mut rows =
-            self.client.search(shape.entity, &[REFERENCE], &literals, &shape.search_select(), calls).await?;
+        let mut rows = self.client.search(shape.entity, &[REFERENCE], &literals, &shape.search_select(), calls).await?;
         // Nothing in Exact keeps a reference unique; of several the one with the lowest number was the first.
         rows.sort_by_key(|row| {
             let number = shape.number(row);
@@ -79,9 +78,15 @@ impl Target for ExactOnline {
     ) -> Result<Sent, Failure> {
         let shape = Shape::of(document);
         let body = shape.body(payload, customer, delivery_key)?;
-        // A debtor that was found as a prospect may come here straight from the look-up.
-        customers::promote(&self.client, &mut customer.clone(), calls).await?;
-        let answer = self.client.create(shape.entity, body, calls).await?;
+        let answer = match self.client.create(shape.entity, body.clone(), calls).await {
+            // An account that was found as a prospect may come here straight from the search. Exact refuses it until it
+            // is a customer; a refusal changed nothing, so the same document is posted once more.
+            Err(Failure::Reject(_)) if customers::is_no_customer_yet(customer) => {
+                customers::promote(&self.client, &mut customer.clone(), calls).await?;
+                self.client.create(shape.entity, body, calls).await?
+            }
+            other => other?,
+        };
         shape.sent(payload, &answer)
     }
 
