@@ -1,1 +1,4 @@
-//! placeholder
+//! Tests of the whole: the layers, and the chain from shop to ERP on the embedded engine and on the emulated AWS.
+
+mod chain;
+mod layering;

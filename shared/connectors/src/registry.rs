@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use koppel_core::connection::Connection;
 use koppel_core::error::nearest;
-use koppel_core::ports::{Source, Systems, Target};
+use koppel_core::ports::{Consent, Source, Systems, Target};
 use koppel_core::system::SystemFacts;
 use koppel_core::{Cause, Failure};
 
@@ -32,6 +32,7 @@ use crate::{exact_online, woocommerce};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
+type MakeConsent = fn(&Connection, &Deps) -> Result<Arc<dyn Consent>, Failure>;
 
 /// One system: its facts and how its connectors are made.
 pub struct SystemEntry {
@@ -41,6 +42,8 @@ pub struct SystemEntry {
     pub source: Option<MakeSource>,
     /// Makes a connector to write with; `None` when the system cannot be written.
     pub target: Option<MakeTarget>,
+    /// The way to consent; `None` when keys are enough.
+    pub consent: Option<MakeConsent>,
 }
 
 /// All systems.
@@ -49,11 +52,13 @@ pub static SYSTEMS: &[SystemEntry] = &[
         facts: &woocommerce::FACTS,
         source: Some(|connection, deps| Ok(Arc::new(woocommerce::WooCommerceSource::new(connection, deps)?))),
         target: None,
+        consent: None,
     },
     SystemEntry {
         facts: &exact_online::FACTS,
         source: None,
         target: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
+        consent: Some(|connection, deps| Ok(Arc::new(exact_online::auth::token_keeper(connection, deps)?))),
     },
 ];
 
@@ -91,6 +96,10 @@ impl Systems for Registry {
         let entry = known(connection)?;
         let make = entry.target.ok_or_else(|| cannot(connection, entry.facts, "cannot receive orders", "send to"))?;
         self.targets.get(connection, || make(connection, &self.deps))
+    }
+
+    fn consent(&self, connection: &Connection) -> Result<Option<Arc<dyn Consent>>, Failure> {
+        known(connection)?.consent.map(|make| make(connection, &self.deps)).transpose()
     }
 }
 

@@ -19,6 +19,6 @@ pub use clock::{Clock, SystemClock};
 pub use queue::{Queue, QueueMessage};
 pub use source::{FetchPage, FetchQuery, Source};
 pub use store::{Condition, Item, Key, Store, StoreError};
-pub use systems::Systems;
+pub use systems::{Consent, Systems};
 pub use target::{CustomerLink, Found, Reference, Sent, Target};
 pub use vault::Vault;

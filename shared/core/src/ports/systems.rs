@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::ports::{Source, Target};
+use crate::ports::{Calls, Source, Target};
 use crate::system::SystemFacts;
 
 /// Gives facts about systems and makes connectors for connections.
@@ -20,4 +22,19 @@ pub trait Systems: Send + Sync {
 
     /// A connector to write with.
     fn target(&self, connection: &Connection) -> Result<Arc<dyn Target>, Failure>;
+
+    /// The way to consent for a connection; `None` for systems that work with keys alone.
+    fn consent(&self, _connection: &Connection) -> Result<Option<Arc<dyn Consent>>, Failure> {
+        Ok(None)
+    }
+}
+
+/// Consent by a person, through the system's own page (OAuth 2.0 authorisation code).
+#[async_trait]
+pub trait Consent: Send + Sync {
+    /// The page to open. The system comes back to the option `redirect_uri` with `code` and this `state`.
+    fn authorize_url(&self, state: &str) -> Result<String, Failure>;
+
+    /// Exchanges the code for tokens, and keeps them sealed.
+    async fn exchange_code(&self, code: &str, calls: &Calls) -> Result<(), Failure>;
 }

@@ -59,6 +59,17 @@ struct Seen {
     condition: Condition,
 }
 
+#[async_trait::async_trait]
+impl koppel_core::ports::Consent for TokenKeeper {
+    fn authorize_url(&self, state: &str) -> Result<String, Failure> {
+        Self::authorize_url(self, state)
+    }
+
+    async fn exchange_code(&self, code: &str, calls: &Calls) -> Result<(), Failure> {
+        Self::exchange_code(self, code, calls).await
+    }
+}
+
 impl TokenKeeper {
     /// A keeper of the connection's tokens.
     pub fn new(connection: &Connection, endpoint: Arc<dyn TokenEndpoint>, deps: &Deps) -> Self {
@@ -341,7 +352,9 @@ impl TokenKeeper {
 
     /// Time to renew: near its end, and old enough for the system to accept it.
     fn is_due(&self, set: &TokenSet) -> bool {
-        self.age(set) >= self.endpoint.min_age() && self.left(set) <= self.endpoint.renew_ahead()
+        let life = (set.expires_at - set.issued_at).to_std().unwrap_or_default();
+        let ahead = self.endpoint.renew_ahead().min(life / 2);
+        self.age(set) >= self.endpoint.min_age() && self.left(set) <= ahead
     }
 
     fn is_usable(&self, set: &TokenSet) -> bool {

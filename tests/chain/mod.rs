@@ -1,0 +1,5 @@
+//! The chain from shop to books on the embedded engine, against the sandboxes.
+
+mod consent;
+mod orders;
+pub mod world;
