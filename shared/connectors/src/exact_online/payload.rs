@@ -58,9 +58,10 @@ pub(super) fn check_lengths(entity: &str, body: &Map<String, Value>) -> Result<(
         let length = text.chars().count();
         if length > *limit {
             return Err(Failure::reject(
+                // The value itself is not shown: it may be the name of a person.
                 Cause::new(
                     "too_long",
-                    format!("{field} of {entity} takes {limit} characters and «{text}» has {length}"),
+                    format!("{field} of {entity} takes {limit} characters and this one has {length}"),
                 )
                 .advice(format!("shorten it in the source, or give the row {field} a shorter value"))
                 .in_row(*field),

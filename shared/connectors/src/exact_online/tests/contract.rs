@@ -17,6 +17,9 @@ pub static METADATA: LazyLock<Value> =
 /// Filled by Exact from the item when it is left out, though it is documented as mandatory.
 const FILLED_BY_EXACT: [(&str, &str); 1] = [("salesinvoice/SalesInvoiceLines", "GLAccount")];
 
+/// Keys of the document around a line, which a nested line does not name.
+const PARENTS: [&str; 3] = ["OrderID", "InvoiceID", "EntryID"];
+
 /// Fields of restricted entities without a published list that are used in filters all the same; see the README.
 const UNCONFIRMED_FILTERS: [(&str, &str); 5] = [
     ("crm/Contacts", "Account"),
@@ -101,8 +104,7 @@ fn body(entity: &str, value: &Value, letter: char, nested: bool, found: &mut Vec
     }
     if letter == 'P' {
         for (name, about) in properties.as_object().unwrap() {
-            let excused = (nested && about["standalone_only"] == true)
-                || (nested && matches!(name.as_str(), "OrderID" | "InvoiceID" | "EntryID"))
+            let excused = (nested && (about["standalone_only"] == true || PARENTS.contains(&name.as_str())))
                 || (entity == "crm/Contacts" && (name == "FirstName" || name == "LastName"))
                 || FILLED_BY_EXACT.contains(&(entity, name.as_str()));
             if about["mandatory"] == true && !excused && !fields.contains_key(name) {
@@ -170,7 +172,8 @@ fn what_is_mandatory_is_required_of_the_rows_or_filled_in() {
         let lines = format!("{}/{}", shape.entity.split('/').next().unwrap(), shape.lines);
         for (entity, prefix) in [(shape.entity.to_owned(), String::new()), (lines, format!("{}[].", shape.lines))] {
             for (name, about) in METADATA[entity.as_str()]["properties"].as_object().unwrap() {
-                let excused = filled.contains(&name.as_str()) || FILLED_BY_EXACT.contains(&(entity.as_str(), name.as_str()));
+                let excused =
+                    filled.contains(&name.as_str()) || FILLED_BY_EXACT.contains(&(entity.as_str(), name.as_str()));
                 if about["mandatory"] == true && !excused {
                     let path = format!("{prefix}{name}");
                     assert!(catalogue.get(&path).is_some_and(|field| field.required), "{path} of {}", document.name());

@@ -6,6 +6,7 @@ mod customers;
 mod lists;
 mod orders;
 mod rows;
+mod sandbox;
 mod server;
 mod tokens;
 
