@@ -7,11 +7,15 @@ pub mod aws;
 pub mod contract;
 pub mod embedded;
 pub mod lambda;
+pub mod local;
+pub mod logging;
 pub mod queue;
 
 use std::sync::Arc;
 
-use koppel_core::ports::{Clock, Store, Vault};
+use koppel_connectors::http::Deps;
+use koppel_connectors::registry::Registry;
+use koppel_core::ports::{Clock, Store, Systems, Vault};
 
 pub use queue::{DeadLetter, Depth, Receipt, Received, ReceivingQueue, Settled};
 
@@ -24,4 +28,10 @@ pub struct Ports {
     pub vault: Arc<dyn Vault>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// All connectors, over the ports of an engine.
+pub fn connectors(ports: &Ports) -> Arc<dyn Systems> {
+    let Ports { store, vault, clock } = ports.clone();
+    Arc::new(Registry::new(Deps { store, vault, clock }))
 }

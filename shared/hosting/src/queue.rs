@@ -90,6 +90,11 @@ pub trait ReceivingQueue: Queue {
     /// an engine that cannot tell the difference counts every hand-out.
     async fn retry_after(&self, receipt: &Receipt, wait: Duration, counts: bool) -> Result<Settled, Failure>;
 
+    /// Makes the message a dead letter at once. An engine that cannot does as after a failed attempt.
+    async fn bury(&self, receipt: &Receipt) -> Result<Settled, Failure> {
+        self.retry_after(receipt, Duration::ZERO, true).await
+    }
+
     /// How long a message stays in hand when nobody extends it.
     fn visibility(&self) -> Duration;
 

@@ -1,43 +1,18 @@
 //! The embedded engine keeps the rules of every port, in memory and in a file.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use koppel_core::connection::Connection;
 use koppel_core::message::Step;
-use koppel_core::ports::{Source, SystemClock, Systems, Target};
-use koppel_core::system::SystemFacts;
-use koppel_core::{Cause, Failure};
+use koppel_core::ports::SystemClock;
 use koppel_hosting::contract::{self, ManualClock, RealTime, Report};
-use koppel_hosting::embedded::{self, EmbeddedEngine, IN_MEMORY, Options, QueueSettings};
-
-struct NoSystems;
-
-impl Systems for NoSystems {
-    fn facts(&self, _system: &str) -> Option<&'static SystemFacts> {
-        None
-    }
-    fn ids(&self) -> Vec<&'static str> {
-        Vec::new()
-    }
-    fn source(&self, _connection: &Connection) -> Result<Arc<dyn Source>, Failure> {
-        Err(Failure::settings(Cause::new("none", "no systems here")))
-    }
-    fn target(&self, _connection: &Connection) -> Result<Arc<dyn Target>, Failure> {
-        Err(Failure::settings(Cause::new("none", "no systems here")))
-    }
-}
-
-const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+use koppel_hosting::embedded::{EmbeddedEngine, IN_MEMORY, QueueSettings};
 
 fn open(path: &Path, clock: &Arc<ManualClock>) -> EmbeddedEngine {
-    let options = Options {
-        // In memory two engines share nothing, so the same key is brought to both.
-        vault_key: (path == Path::new(IN_MEMORY)).then(|| KEY.to_owned()),
-        queue: QueueSettings { max_attempts: 3, ..QueueSettings::default() },
-    };
-    embedded::open(path, clock.clone(), &options, |_| Arc::new(NoSystems)).unwrap()
+    common::open(path, clock.clone(), QueueSettings { max_attempts: 3, ..QueueSettings::default() })
 }
 
 fn store(engine: &EmbeddedEngine, clock: &Arc<ManualClock>) -> contract::store::Fixture {

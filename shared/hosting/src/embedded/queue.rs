@@ -198,6 +198,16 @@ impl ReceivingQueue for EmbeddedQueue {
         .await
     }
 
+    async fn bury(&self, receipt: &Receipt) -> Result<Settled, Failure> {
+        let clock = self.clock.clone();
+        self.settle(receipt, move |connection, hand_out| {
+            let now = micros(clock.now());
+            // As a last attempt.
+            sql::give_back(connection, hand_out, now, now, true, 1)
+        })
+        .await
+    }
+
     fn visibility(&self) -> Duration {
         self.settings.visibility
     }
