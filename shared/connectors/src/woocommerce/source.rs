@@ -47,6 +47,16 @@ struct Place {
     last: u64,
     /// Records on the page before.
     length: u64,
+    /// The page before showed nothing, though the list goes on: there is no id to begin with.
+    blind: bool,
+}
+
+/// A page that does not join on to what was read.
+struct Lost {
+    offset: u64,
+    empty: bool,
+    /// Where the list goes on behind an empty page.
+    next: Option<String>,
 }
 
 /// Reads from one shop.
@@ -87,7 +97,7 @@ impl WooCommerceSource {
     /// The new orders of a part, and where the next one begins: with the last order of this one.
     fn page(&self, list: List, size: u32, place: &Place) -> Result<FetchPage, Failure> {
         let length = list.records.len() as u64;
-        let more = length > 0 && has_more(&list, place.offset, size);
+        let more = has_more(&list, place.offset, size);
         let mut last = place.last;
         let mut records = Vec::with_capacity(list.records.len());
         for raw in list.records {
@@ -100,7 +110,10 @@ impl WooCommerceSource {
                 records.push(native::order(raw, &self.vat_keys)?);
             }
         }
-        let next = Place { offset: place.offset + length.saturating_sub(1).max(1), last, length };
+        let next = match length {
+            0 => Place { offset: place.offset + u64::from(size), last, length: u64::from(size), blind: true },
+            _ => Place { offset: place.offset + (length - 1).max(1), last, length, blind: false },
+        };
         let next = if more { Some(PageToken::pack(&next)?) } else { None };
         Ok(FetchPage { records, next })
     }
@@ -114,23 +127,28 @@ impl Source for WooCommerceSource {
             Some(token) => PageToken::unpack(token)?,
             None => Place::default(),
         };
-        // A page that did not begin with a known id: its place, and whether it held anything.
-        let mut lost: Option<(u64, bool)> = None;
-        let mut trusted = place.offset == 0;
+        // The page that did not begin with a known id, while the reader is a step behind it.
+        let mut lost: Option<Lost> = None;
+        let mut trusted = place.offset == 0 || place.blind;
         for _ in 0..MOST_READS {
             let (list, size) = self.read(query, place.offset, calls).await?;
             let ids: Vec<u64> = list.records.iter().filter_map(native::id).collect();
             if !trusted && place.offset > 0 && ids.first().is_none_or(|first| *first > place.last) {
                 // Something left the list: go back until a known id shows that nothing lies in between.
-                lost = Some((place.offset, !ids.is_empty()));
+                let next = if ids.is_empty() { self.page(list, size, &place)?.next } else { None };
+                lost = Some(Lost { offset: place.offset, empty: ids.is_empty(), next });
                 place.offset = place.offset.saturating_sub(place.length.max(1));
                 continue;
             }
             let anything_new = ids.iter().any(|id| *id > place.last);
             match lost.take() {
-                Some((_, false)) if !anything_new => return Ok(FetchPage::default()),
-                Some((offset, true)) if !anything_new && place.offset + place.length.max(1) == offset => {
-                    place.offset = offset;
+                // Nothing lies before the empty page: go on behind it.
+                Some(lost) if !anything_new && lost.empty => {
+                    return Ok(FetchPage { records: Vec::new(), next: lost.next });
+                }
+                // Nothing lies between the known ids and that page: it can be read as it is.
+                Some(lost) if !anything_new && place.offset + place.length.max(1) == lost.offset => {
+                    place.offset = lost.offset;
                     trusted = true;
                     continue;
                 }
@@ -168,11 +186,15 @@ impl Source for WooCommerceSource {
 }
 
 /// More records lie behind this page: by the shop's own count where it gives one, else because the page is full.
+///
+/// A page may hold less than was asked for: hosts cap it, and plugins hide orders that still count. So an empty page is
+/// the end only when the count does not say otherwise.
 fn has_more(list: &List, offset: u64, size: u32) -> bool {
     let read = list.records.len() as u64;
     match list.total {
+        Some(total) if read == 0 => offset + u64::from(size) < total,
         Some(total) if total > 0 => offset + read < total,
-        _ => read >= u64::from(size),
+        _ => read > 0 && read >= u64::from(size),
     }
 }
 
@@ -214,3 +236,6 @@ fn vat_keys(connection: &Connection) -> Vec<String> {
     };
     texts.into_iter().map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,14 +138,21 @@ impl CallBudget {
     /// Applies `change` to the shared state, whoever else changes it at the same time.
     async fn change<T>(&self, change: impl Fn(&mut State) -> T) -> Result<T, Failure> {
         let mut known = self.known.lock().await;
+        let mut fresh = false;
         for turn in 0..TRIES {
             if !known.loaded {
                 self.load(&mut known).await?;
+                fresh = true;
             }
             let mut state = known.state.clone();
             let result = change(&mut state);
-            if state == known.state && known.version.is_some() {
-                return Ok(result);
+            if state == known.state {
+                // Without a write nothing proves that the copy in memory is the newest: look once.
+                if fresh {
+                    return Ok(result);
+                }
+                known.loaded = false;
+                continue;
             }
             let condition = known.version.map_or(Condition::Absent, Condition::Version);
             let text = state.to_text()?;

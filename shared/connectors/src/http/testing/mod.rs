@@ -1,5 +1,7 @@
 //! Twins of the ports for unit tests: a store in memory, a vault that only marks, a clock that is moved by hand.
 
+pub(crate) mod server;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -17,11 +19,19 @@ pub(crate) struct MemoryStore {
     clock: Arc<dyn Clock>,
     pub gets: std::sync::atomic::AtomicUsize,
     pub puts: std::sync::atomic::AtomicUsize,
+    /// So many of the next writes fail.
+    pub failing: std::sync::atomic::AtomicUsize,
 }
 
 impl MemoryStore {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { items: Mutex::default(), clock, gets: Default::default(), puts: Default::default() }
+        Self {
+            items: Mutex::default(),
+            clock,
+            gets: Default::default(),
+            puts: Default::default(),
+            failing: Default::default(),
+        }
     }
 
     fn alive(&self, item: &Item) -> bool {
@@ -60,6 +70,11 @@ impl Store for MemoryStore {
     ) -> Result<u64, StoreError> {
         self.puts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         tokio::task::yield_now().await;
+        let failing = |left: usize| left.checked_sub(1);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        if self.failing.fetch_update(order, order, failing).is_ok() {
+            return Err(StoreError::Unavailable("for a test".into()));
+        }
         let mut items = self.items.lock().unwrap();
         let current = items.get(key).filter(|item| self.alive(item));
         holds(condition, current)?;
