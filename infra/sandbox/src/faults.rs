@@ -147,9 +147,10 @@ impl FaultRule {
 
     fn matches(&self, call: &Call) -> bool {
         let method = self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&call.method));
-        let path = self.path.as_ref().is_none_or(|part| {
-            format!("{}?{}", call.path, call.query).to_lowercase().contains(&part.to_lowercase())
-        });
+        let path = self
+            .path
+            .as_ref()
+            .is_none_or(|part| format!("{}?{}", call.path, call.query).to_lowercase().contains(&part.to_lowercase()));
         method && path
     }
 }
@@ -254,8 +255,7 @@ mod tests {
     fn a_rule_hits_from_its_nth_match_so_often_as_it_says() {
         let faults = Faults::default();
         faults.add(FaultRule::new(FaultAction::AnswerLost).method("POST").path("salesorders").nth(2).count(2)).unwrap();
-        let hits: Vec<bool> =
-            (0..5).map(|_| faults.decide(&call("POST", "/x/SalesOrders")).rule.is_some()).collect();
+        let hits: Vec<bool> = (0..5).map(|_| faults.decide(&call("POST", "/x/SalesOrders")).rule.is_some()).collect();
         assert_eq!(hits, [false, true, true, false, false]);
         assert!(faults.decide(&call("GET", "/x/SalesOrders")).rule.is_none());
     }

@@ -158,7 +158,9 @@ impl Host {
             }
             FaultAction::HtmlPage => {
                 let status = rule.status.unwrap_or(503);
-                let page = format!("<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>Service unavailable</h1></body></html>");
+                let page = format!(
+                    "<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>Service unavailable</h1></body></html>"
+                );
                 Outcome::Answer(Reply::typed(status, "text/html; charset=utf-8", page))
             }
         }

@@ -20,7 +20,9 @@ pub fn answer(host: &Host, call: &Call) -> Reply {
         return reply;
     }
     match (call.method.as_str(), path.as_slice()) {
-        ("GET", [] | ["health"]) => Reply::json(200, &json!({"system": host.name, "now": host.clock.now().to_rfc3339()})),
+        ("GET", [] | ["health"]) => {
+            Reply::json(200, &json!({"system": host.name, "now": host.clock.now().to_rfc3339()}))
+        }
         ("GET", ["calls"]) => Reply::json(200, &calls(host)),
         ("POST", ["calls", "reset"]) => {
             *lock(&host.calls) = Default::default();
@@ -35,9 +37,9 @@ pub fn answer(host: &Host, call: &Call) -> Reply {
         ("GET", ["clock"]) => Reply::json(200, &clock(host)),
         ("POST" | "PUT", ["clock"]) => move_clock(host, call),
         ("GET", ["switches"]) => Reply::json(200, &host.system.switches()),
-        ("POST" | "PUT", ["switches"]) => with_body(call, |body| {
-            host.system.set_switches(&body).map(|()| Reply::json(200, &host.system.switches()))
-        }),
+        ("POST" | "PUT", ["switches"]) => {
+            with_body(call, |body| host.system.set_switches(&body).map(|()| Reply::json(200, &host.system.switches())))
+        }
         ("GET", ["faults"]) => Reply::json(200, &faults(host)),
         ("POST", ["faults"]) => with_body(call, |body| {
             let rules = match body {
@@ -65,7 +67,10 @@ pub fn answer(host: &Host, call: &Call) -> Reply {
         ("GET", ["tables"]) => Reply::json(200, &json!(host.system.tables())),
         ("GET", ["tables", name @ ..]) => match host.system.table(&name.join("/")) {
             Some(rows) => Reply::json(200, &Value::Array(rows)),
-            None => problem(404, &format!("no table \"{}\"; there are: {}", name.join("/"), host.system.tables().join(", "))),
+            None => problem(
+                404,
+                &format!("no table \"{}\"; there are: {}", name.join("/"), host.system.tables().join(", ")),
+            ),
         },
         _ => problem(404, &format!("no inspection endpoint {} {}", call.method, call.path)),
     }
@@ -87,7 +92,8 @@ pub fn problem(status: u16, message: &str) -> Reply {
 /// The counters as JSON.
 pub fn calls(host: &Host) -> Value {
     let calls = lock(&host.calls);
-    let by_status: Map<String, Value> = calls.by_status.iter().map(|(status, n)| (status.to_string(), json!(n))).collect();
+    let by_status: Map<String, Value> =
+        calls.by_status.iter().map(|(status, n)| (status.to_string(), json!(n))).collect();
     json!({"total": calls.total, "by_endpoint": calls.by_endpoint, "by_status": by_status})
 }
 

@@ -194,9 +194,8 @@ fn claim(folder: &Path) -> Result<std::fs::File, SandboxError> {
     std::fs::create_dir_all(folder).map_err(|source| SandboxError::state(folder, source))?;
     let path = folder.join("lock");
     let file = std::fs::File::create(&path).map_err(|source| SandboxError::state(&path, source))?;
-    file.try_lock().map_err(|_| {
-        SandboxError::Settings(format!("state \"{}\" is in use by another sandbox", folder.display()))
-    })?;
+    file.try_lock()
+        .map_err(|_| SandboxError::Settings(format!("state \"{}\" is in use by another sandbox", folder.display())))?;
     Ok(file)
 }
 
@@ -262,9 +261,10 @@ impl Handle {
 
     /// Adds a fault rule to a system.
     pub fn fault(&self, system: &str, rule: FaultRule) -> Result<(), SandboxError> {
-        let (_, host) = self.systems.get(system).ok_or_else(|| {
-            SandboxError::Settings(format!("system \"{system}\" was not started"))
-        })?;
+        let (_, host) = self
+            .systems
+            .get(system)
+            .ok_or_else(|| SandboxError::Settings(format!("system \"{system}\" was not started")))?;
         host.faults.add(rule).map_err(SandboxError::Settings)
     }
 

@@ -126,7 +126,8 @@ impl Store {
                 line.push(json!([change.table, change.key, self.get(&change.table, &change.key)]));
             }
         }
-        let written = if line.is_empty() { Ok(()) } else { file.write_all(format!("{}\n", Value::Array(line)).as_bytes()) };
+        let written =
+            if line.is_empty() { Ok(()) } else { file.write_all(format!("{}\n", Value::Array(line)).as_bytes()) };
         self.journal = Some(file);
         written
     }

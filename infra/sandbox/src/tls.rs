@@ -29,7 +29,8 @@ pub fn make(folder: Option<&Path>) -> Result<Tls, SandboxError> {
     let mut ca_file = None;
     if let Some(folder) = folder {
         for (name, text) in [("ca.pem", &ca_pem), ("server.pem", &cert_pem), ("server.key", &key_pem)] {
-            std::fs::write(folder.join(name), text).map_err(|source| SandboxError::state(&folder.join(name), source))?;
+            std::fs::write(folder.join(name), text)
+                .map_err(|source| SandboxError::state(&folder.join(name), source))?;
         }
         ca_file = Some(folder.join("ca.pem"));
     }

@@ -44,8 +44,19 @@ enum Token {
 }
 
 const FUNCTIONS: &[(&str, usize)] = &[
-    ("startswith", 2), ("endswith", 2), ("substringof", 2), ("trim", 1), ("tolower", 1), ("toupper", 1), ("length", 1),
-    ("year", 1), ("month", 1), ("day", 1), ("hour", 1), ("minute", 1), ("second", 1),
+    ("startswith", 2),
+    ("endswith", 2),
+    ("substringof", 2),
+    ("trim", 1),
+    ("tolower", 1),
+    ("toupper", 1),
+    ("length", 1),
+    ("year", 1),
+    ("month", 1),
+    ("day", 1),
+    ("hour", 1),
+    ("minute", 1),
+    ("second", 1),
 ];
 const COMPARISONS: &[&str] = &["eq", "ne", "gt", "ge", "lt", "le"];
 
@@ -287,7 +298,10 @@ impl Parser<'_> {
             Some(prop) if prop.read && prop.kind != Edm::Collection => Ok(Expr::Field(name.into())),
             _ => {
                 let kind = self.entity.type_name();
-                Err(error(400, &format!("No property '{name}' exists in type '{kind}' at position {}.", self.at.saturating_sub(1))))
+                Err(error(
+                    400,
+                    &format!("No property '{name}' exists in type '{kind}' at position {}.", self.at.saturating_sub(1)),
+                ))
             }
         }
     }

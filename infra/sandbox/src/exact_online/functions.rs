@@ -48,7 +48,9 @@ pub(super) fn answer(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply,
                 return Err(syntax());
             };
             let since = since.format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
-            let table = super::metadata().find(&format!("sync/{endpoint}")).map_or(endpoint.clone(), |entity| entity.table.clone());
+            let table = super::metadata()
+                .find(&format!("sync/{endpoint}"))
+                .map_or(endpoint.clone(), |entity| entity.table.clone());
             let rows = tx.rows(&table);
             let before = rows.iter().filter(|row| text(row, "Modified") < since.as_str());
             let stamp = before.filter_map(|row| row["Timestamp"].as_i64()).max().unwrap_or(1);

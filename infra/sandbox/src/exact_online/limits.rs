@@ -36,7 +36,13 @@ const DAY_MS: i64 = 86_400_000;
 
 impl Limits {
     /// Counts a call, or refuses it with a 429 that carries only the headers of the limit that was hit.
-    pub fn admit(&mut self, switches: &Switches, division: &str, endpoint: &str, now: DateTime<Utc>) -> Result<(), Reply> {
+    pub fn admit(
+        &mut self,
+        switches: &Switches,
+        division: &str,
+        endpoint: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Reply> {
         if let Some(until) = self.blocked.get(endpoint) {
             if now < *until {
                 return Err(Reply::empty(429));

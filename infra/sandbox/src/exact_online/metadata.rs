@@ -31,6 +31,7 @@ pub(super) struct Prop {
     pub read: bool,
     pub post: bool,
     pub put: bool,
+    /// Must be filled when a row is posted on its own.
     pub mandatory: bool,
     pub filter: bool,
     /// Width, and whether the blanks stand before the text.
@@ -106,7 +107,9 @@ impl Metadata {
 
     /// True when some resource has this path or last part.
     pub fn known(&self, name: &str) -> bool {
-        self.entities.iter().any(|entity| entity.path.eq_ignore_ascii_case(name) || entity.name.eq_ignore_ascii_case(name))
+        self.entities
+            .iter()
+            .any(|entity| entity.path.eq_ignore_ascii_case(name) || entity.name.eq_ignore_ascii_case(name))
     }
 
     /// All resources.
@@ -125,7 +128,8 @@ impl Metadata {
                 Some(original) => props_of(&file["entities"][original]),
                 None => props_of(raw),
             };
-            let removed: Vec<&str> = raw["removes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let removed: Vec<&str> =
+                raw["removes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             raws.retain(|prop| !removed.contains(&text(prop, "name")));
             raws.extend(raw["adds"].as_array().into_iter().flatten().cloned());
             let table = original.unwrap_or(match path.as_str() {
@@ -183,7 +187,8 @@ fn prop(file: &Value, path: &str, raw: &Value) -> Prop {
         read: methods.contains('G'),
         post: methods.contains('P'),
         put: methods.contains('U'),
-        mandatory: raw["mandatory"] == true && raw["standalone_only"] != true,
+        mandatory: raw["mandatory"] == true
+            || matches!(text(raw, "mandatory"), "one_of_FirstName_LastName" | "standalone_only"),
         filter: raw["filter"] == true,
         max: known.and_then(Value::as_u64).and_then(|max| usize::try_from(max).ok()),
         name: name.into(),

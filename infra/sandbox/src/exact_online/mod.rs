@@ -56,8 +56,20 @@ pub struct ExactOnline {
 }
 
 /// Fields with an index, because connectors look rows up by them.
-const INDEXED: &[&str] =
-    &["YourRef", "Email", "Code", "Account", "OrderID", "InvoiceID", "EntryID", "Item", "ItemCode", "ID", "VATCodeID", "Name"];
+const INDEXED: &[&str] = &[
+    "YourRef",
+    "Email",
+    "Code",
+    "Account",
+    "OrderID",
+    "InvoiceID",
+    "EntryID",
+    "Item",
+    "ItemCode",
+    "ID",
+    "VATCodeID",
+    "Name",
+];
 
 /// Starts the stand-in.
 pub fn build(start: Start<'_>) -> Result<Arc<dyn System>, SandboxError> {
@@ -95,13 +107,48 @@ impl Children {
 }
 
 const CHILDREN: &[Children] = &[
-    Children { parent: "salesorder/SalesOrders", list: "SalesOrderLines", child: "salesorder/SalesOrderLines", link: "OrderID" },
-    Children { parent: "salesorder/SalesOrders", list: "SalesOrderOrderChargeLines", child: "salesorder/SalesOrderOrderChargeLines", link: "OrderID" },
-    Children { parent: "salesinvoice/SalesInvoices", list: "SalesInvoiceLines", child: "salesinvoice/SalesInvoiceLines", link: "InvoiceID" },
-    Children { parent: "salesinvoice/SalesInvoices", list: "SalesInvoiceOrderChargeLines", child: "salesinvoice/SalesInvoiceOrderChargeLines", link: "InvoiceID" },
-    Children { parent: "salesentry/SalesEntries", list: "SalesEntryLines", child: "salesentry/SalesEntryLines", link: "EntryID" },
-    Children { parent: "generaljournalentry/GeneralJournalEntries", list: "GeneralJournalEntryLines", child: "generaljournalentry/GeneralJournalEntryLines", link: "EntryID" },
-    Children { parent: "salesorder/GoodsDeliveries", list: "GoodsDeliveryLines", child: "salesorder/GoodsDeliveryLines", link: "EntryID" },
+    Children {
+        parent: "salesorder/SalesOrders",
+        list: "SalesOrderLines",
+        child: "salesorder/SalesOrderLines",
+        link: "OrderID",
+    },
+    Children {
+        parent: "salesorder/SalesOrders",
+        list: "SalesOrderOrderChargeLines",
+        child: "salesorder/SalesOrderOrderChargeLines",
+        link: "OrderID",
+    },
+    Children {
+        parent: "salesinvoice/SalesInvoices",
+        list: "SalesInvoiceLines",
+        child: "salesinvoice/SalesInvoiceLines",
+        link: "InvoiceID",
+    },
+    Children {
+        parent: "salesinvoice/SalesInvoices",
+        list: "SalesInvoiceOrderChargeLines",
+        child: "salesinvoice/SalesInvoiceOrderChargeLines",
+        link: "InvoiceID",
+    },
+    Children {
+        parent: "salesentry/SalesEntries",
+        list: "SalesEntryLines",
+        child: "salesentry/SalesEntryLines",
+        link: "EntryID",
+    },
+    Children {
+        parent: "generaljournalentry/GeneralJournalEntries",
+        list: "GeneralJournalEntryLines",
+        child: "generaljournalentry/GeneralJournalEntryLines",
+        link: "EntryID",
+    },
+    Children {
+        parent: "salesorder/GoodsDeliveries",
+        list: "GoodsDeliveryLines",
+        child: "salesorder/GoodsDeliveryLines",
+        link: "EntryID",
+    },
     Children { parent: "vat/VATCodes", list: "VATPercentages", child: "vat/VatPercentages", link: "VATCodeID" },
     Children { parent: "crm/Accounts", list: "BankAccounts", child: "crm/BankAccounts", link: "Account" },
 ];
@@ -208,7 +255,13 @@ impl ExactOnline {
         if let Err(reply) = inner.limits.admit(&inner.switches, &division, &limited, now) {
             return reply;
         }
-        let mut tx = Tx { store: &mut inner.store, switches: &inner.switches, division: division.clone(), site: &self.site, now };
+        let mut tx = Tx {
+            store: &mut inner.store,
+            switches: &inner.switches,
+            division: division.clone(),
+            site: &self.site,
+            now,
+        };
         let reply = match route(&mut tx, call, &segments) {
             Ok(reply) => reply,
             Err(reply) => {
@@ -352,7 +405,13 @@ impl System for ExactOnline {
             ("POST", ["rows", path @ ..]) => inspect::with_body(call, |body| {
                 let name = path.join("/");
                 let entity = metadata().find(&name).ok_or_else(|| format!("no resource \"{name}\""))?;
-                let mut tx = Tx { store: &mut inner.store, switches: &inner.switches, division: DIVISION.into(), site: &self.site, now };
+                let mut tx = Tx {
+                    store: &mut inner.store,
+                    switches: &inner.switches,
+                    division: DIVISION.into(),
+                    site: &self.site,
+                    now,
+                };
                 write::insert_raw(&mut tx, entity, body)
             }),
             _ => return None,
@@ -385,7 +444,8 @@ impl System for ExactOnline {
     fn set_switches(&self, values: &Value) -> Result<(), String> {
         let mut inner = lock(&self.inner);
         let merged = crate::text::merged(&json!(inner.switches), values)?;
-        let switches: Switches = serde_json::from_value(merged.clone()).map_err(|error| format!("switches: {error}"))?;
+        let switches: Switches =
+            serde_json::from_value(merged.clone()).map_err(|error| format!("switches: {error}"))?;
         switches.check()?;
         inner.switches = switches;
         inner.store.put("_switches", "all", merged);

@@ -60,13 +60,16 @@ pub(super) fn authorize(store: &mut Store, switches: &Switches, call: &Call, now
 }
 
 fn registered(switches: &Switches, redirect: &str) -> bool {
-    let loopback = url::Url::parse(redirect).ok().is_some_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")));
+    let loopback = url::Url::parse(redirect)
+        .ok()
+        .is_some_and(|url| matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")));
     redirect == REDIRECT_URI || switches.loopback_redirects && loopback
 }
 
 /// `POST /api/oauth2/token`.
 pub(super) fn token(store: &mut Store, switches: &Switches, call: &Call, now: DateTime<Utc>) -> Reply {
-    let form_type = call.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let form_type =
+        call.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let form = pairs(&String::from_utf8_lossy(&call.body));
     let get = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or("");
     if !form_type || get("client_id") != CLIENT_ID || get("client_secret") != CLIENT_SECRET {

@@ -47,7 +47,9 @@ impl Shape {
             match name.split_once('/') {
                 Some((list, below)) => {
                     let child = children(&entity.table, list).ok_or_else(|| unknown(entity, list))?;
-                    if below != "*" && !child.entity().is_some_and(|child| child.prop(below).is_some_and(|prop| prop.read)) {
+                    if below != "*"
+                        && !child.entity().is_some_and(|child| child.prop(below).is_some_and(|prop| prop.read))
+                    {
                         return Err(unknown(entity, name));
                     }
                 }
@@ -80,7 +82,8 @@ fn unknown(entity: &Entity, name: &str) -> Reply {
 
 /// One row as it goes over the wire.
 pub(super) fn render(tx: &Tx<'_>, entity: &Entity, row: &Value, shape: &Shape) -> Value {
-    let key = row.get(&entity.key).map_or_else(String::new, |key| key.as_str().map_or_else(|| key.to_string(), Into::into));
+    let key =
+        row.get(&entity.key).map_or_else(String::new, |key| key.as_str().map_or_else(|| key.to_string(), Into::into));
     let uri = if entity.path == "current/Me" {
         format!("{}/api/v1/current/Me({})", tx.site, key_text(entity, &key))
     } else {
@@ -105,7 +108,9 @@ pub(super) fn render(tx: &Tx<'_>, entity: &Entity, row: &Value, shape: &Shape) -
 
 /// Rows below a row; cut at a page.
 fn expanded(tx: &Tx<'_>, entity: &Entity, list: &str, key: &str, shape: &Shape) -> Value {
-    let Some((child, below)) = children(&entity.table, list).and_then(|child| child.entity().map(|below| (child, below))) else {
+    let Some((child, below)) =
+        children(&entity.table, list).and_then(|child| child.entity().map(|below| (child, below)))
+    else {
         return json!({"results": []});
     };
     let shape = shape.below(list);
@@ -118,7 +123,9 @@ fn expanded(tx: &Tx<'_>, entity: &Entity, list: &str, key: &str, shape: &Shape) 
 pub(super) fn list(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply, Reply> {
     for (name, _) in call.pairs() {
         if name.starts_with('$') && !OPTIONS.contains(&name.as_str()) {
-            let message = format!("The query parameter '{name}' begins with a system-reserved '$' character but is not recognized.");
+            let message = format!(
+                "The query parameter '{name}' begins with a system-reserved '$' character but is not recognized."
+            );
             return Err(error(400, &message));
         }
     }
@@ -134,8 +141,10 @@ pub(super) fn list(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply, R
     let shape = Shape::of(call, entity)?;
     let rows = filtered(tx, entity, given("$filter"))?;
     let order = order_by(entity, given("$orderby"))?;
-    let mut sorted: Vec<(Vec<Val>, Value)> =
-        rows.into_iter().map(|row| (order.iter().map(|(field, _)| field_value(entity, field, &row)).collect(), row)).collect();
+    let mut sorted: Vec<(Vec<Val>, Value)> = rows
+        .into_iter()
+        .map(|row| (order.iter().map(|(field, _)| field_value(entity, field, &row)).collect(), row))
+        .collect();
     sorted.sort_by(|a, b| by(&order, &a.0, &b.0));
     let count = sorted.len();
     if let Some(token) = given("$skiptoken") {
@@ -191,7 +200,9 @@ fn check_mandatory(tx: &Tx<'_>, entity: &Entity, fields: &[&str]) -> Result<(), 
     if tx.switches.mandatory_filter == "off" || entity.filter_mode != "listed_fields_only" {
         return Ok(());
     }
-    if !fields.iter().any(|field| documented(field)) && (fields.is_empty() || tx.switches.mandatory_filter == "required") {
+    if !fields.iter().any(|field| documented(field))
+        && (fields.is_empty() || tx.switches.mandatory_filter == "required")
+    {
         let names: Vec<&str> = entity.props.iter().filter(|prop| prop.filter).map(|prop| prop.name.as_str()).collect();
         let message = format!(
             "This endpoint has mandatory filtering applied. A GET request for this endpoint must have a $filter parameter \
@@ -278,6 +289,8 @@ pub(super) fn atom(reply: Reply) -> Reply {
         .iter()
         .map(|row| format!("<entry><id>{}</id></entry>", text(&row["__metadata"], "uri").replace('&', "&amp;")))
         .collect();
-    let feed = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><feed xmlns=\"http://www.w3.org/2005/Atom\">{entries}</feed>");
+    let feed = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><feed xmlns=\"http://www.w3.org/2005/Atom\">{entries}</feed>"
+    );
     Reply { status: reply.status, ..Reply::typed(reply.status, "application/atom+xml;charset=utf-8", feed) }
 }

@@ -69,13 +69,24 @@ fn ledger(seed: &mut Seed<'_>) {
         seed.add("financial/GLAccounts", code, json!({"Description": description, "Type": kind, "BalanceSide": side,
             "BalanceType": if kind < 100 { "B" } else { "W" }, "UseCostcenter": 0, "UseCostunit": 0, "IsBlocked": false}));
     }
-    seed.add("financial/GLAccounts", "8900", json!({"Description": "Omzet projecten", "Type": 110, "BalanceSide": "C",
-        "BalanceType": "W", "UseCostcenter": 1, "UseCostunit": 2, "IsBlocked": false}));
-    for (code, description, kind, vat) in
-        [("70", "Verkoopboek", 20, true), ("71", "Verkoopboek webshop", 20, true), ("90", "Memoriaal", 90, true), ("20", "Bank", 12, false)]
-    {
-        seed.add("financial/Journals", code, json!({"Description": description, "Type": kind, "AllowVAT": vat,
-            "Currency": "EUR", "IsBlocked": false}));
+    seed.add(
+        "financial/GLAccounts",
+        "8900",
+        json!({"Description": "Omzet projecten", "Type": 110, "BalanceSide": "C",
+        "BalanceType": "W", "UseCostcenter": 1, "UseCostunit": 2, "IsBlocked": false}),
+    );
+    for (code, description, kind, vat) in [
+        ("70", "Verkoopboek", 20, true),
+        ("71", "Verkoopboek webshop", 20, true),
+        ("90", "Memoriaal", 90, true),
+        ("20", "Bank", 12, false),
+    ] {
+        seed.add(
+            "financial/Journals",
+            code,
+            json!({"Description": description, "Type": kind, "AllowVAT": vat,
+            "Currency": "EUR", "IsBlocked": false}),
+        );
     }
     for (code, description) in [("WEB", "Webshop"), ("ALG", "Algemeen")] {
         seed.add("hrm/Costcenters", code, json!({"Description": description, "Active": true}));
@@ -110,32 +121,48 @@ fn vat(seed: &mut Seed<'_>) {
 }
 
 fn terms(seed: &mut Seed<'_>) {
-    for (code, description, method, days) in [
-        ("00", "Contant / vooraf betaald", "K", 0),
-        ("14", "14 dagen", "B", 14),
-        ("30", "30 dagen", "B", 30),
-    ] {
-        seed.add("cashflow/PaymentConditions", code, json!({"Description": description, "PaymentMethod": method,
-            "PaymentDays": days, "PaymentEndOfMonths": 0, "Percentage": 1}));
+    for (code, description, method, days) in
+        [("00", "Contant / vooraf betaald", "K", 0), ("14", "14 dagen", "B", 14), ("30", "30 dagen", "B", 30)]
+    {
+        seed.add(
+            "cashflow/PaymentConditions",
+            code,
+            json!({"Description": description, "PaymentMethod": method,
+            "PaymentDays": days, "PaymentEndOfMonths": 0, "Percentage": 1}),
+        );
     }
     for (code, description) in [("POSTNL", "PostNL pakket"), ("DHL", "DHL"), ("AFHALEN", "Afhalen")] {
         seed.add("sales/ShippingMethods", code, json!({"Description": description, "Active": true}));
     }
     seed.add("sales/SalesChannels", "WEB", json!({"Description": "Webshop", "Active": true}));
     seed.add("inventory/Warehouses", "1", json!({"Description": "Hoofdmagazijn", "Main": 1, "UseStorageLocations": 0}));
-    seed.add("inventory/Warehouses", "2", json!({"Description": "Buitenmagazijn", "Main": 0, "UseStorageLocations": 0}));
+    seed.add(
+        "inventory/Warehouses",
+        "2",
+        json!({"Description": "Buitenmagazijn", "Main": 0, "UseStorageLocations": 0}),
+    );
     for (code, description, main) in [("stuk", "Stuk", 1), ("kg", "Kilogram", 0), ("uur", "Uur", 0)] {
-        seed.add("logistics/Units", code, json!({"Description": description, "Active": true, "Main": main, "Type": "O"}));
+        seed.add(
+            "logistics/Units",
+            code,
+            json!({"Description": description, "Active": true, "Main": main, "Type": "O"}),
+        );
     }
     for (code, description, number) in [("MERK", "Merk", 1), ("SEIZOEN", "Seizoen", 2)] {
         seed.add("logistics/ItemAssortment", code, json!({"Code": number, "Description": description}));
     }
     let gl = |code: &str| id("financial/GLAccounts", code);
-    for (code, description, revenue, default) in
-        [("HOOG", "Artikelen hoog tarief", "8000", 1), ("LAAG", "Artikelen laag tarief", "8010", 0), ("VERZEND", "Verzending", "8020", 0)]
-    {
-        seed.add("logistics/ItemGroups", code, json!({"Description": description, "IsDefault": default,
-            "GLRevenue": gl(revenue), "GLCosts": gl("7000"), "GLStock": gl("3000")}));
+    for (code, description, revenue, default) in [
+        ("HOOG", "Artikelen hoog tarief", "8000", 1),
+        ("LAAG", "Artikelen laag tarief", "8010", 0),
+        ("VERZEND", "Verzending", "8020", 0),
+    ] {
+        seed.add(
+            "logistics/ItemGroups",
+            code,
+            json!({"Description": description, "IsDefault": default,
+            "GLRevenue": gl(revenue), "GLCosts": gl("7000"), "GLStock": gl("3000")}),
+        );
     }
 }
 

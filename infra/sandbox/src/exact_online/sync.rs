@@ -44,7 +44,8 @@ pub(super) fn computed(tx: &Tx<'_>, entity: &Entity) -> Option<Vec<Value>> {
 fn stock(tx: &Tx<'_>) -> Vec<Value> {
     let rows = tx.rows("inventory/ItemWarehouses").into_iter();
     rows.map(|row| {
-        let (now, coming, going) = (amount(row, "CurrentStock"), amount(row, "PlannedStockIn"), amount(row, "PlannedStockOut"));
+        let (now, coming, going) =
+            (amount(row, "CurrentStock"), amount(row, "PlannedStockIn"), amount(row, "PlannedStockOut"));
         let item = tx.get("logistics/Items", text(row, "Item")).cloned().unwrap_or_default();
         json!({"Timestamp": row["Timestamp"], "ID": row["ID"], "Division": row["Division"], "ItemId": row["Item"],
             "ItemCode": row["ItemCode"], "ItemDescription": row["ItemDescription"], "Warehouse": row["Warehouse"],

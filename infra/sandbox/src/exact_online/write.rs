@@ -45,21 +45,31 @@ pub(super) fn post(tx: &mut Tx<'_>, entity: &Entity, call: &Call) -> Result<Repl
     let mut sent = read(tx, entity, &body, Verb::Post)?;
     check_lengths(tx, entity, &sent.fields)?;
     check_mandatory(tx, entity, &sent)?;
-    if !tx.switches.honour_client_guid {
+    // The key of an action is its argument; the key of a row is the system's to choose.
+    let action = entity.methods == ["POST"];
+    if !tx.switches.honour_client_guid && !action {
         sent.fields.remove(&entity.key);
     }
     let key = rules::create(tx, entity, sent)?;
     let row = tx.get(&entity.table, &key).cloned().unwrap_or_else(|| json!({entity.key.as_str(): key}));
     let asked = call.header("prefer").is_some_and(|prefer| prefer.contains("return=representation"));
-    let document = ["SalesOrders", "SalesInvoices", "SalesEntries", "GeneralJournalEntries", "Documents",
-        "CompleteSalesOrder", "PrintedSalesInvoices"].contains(&entity.name.as_str());
+    let document = [
+        "SalesOrders",
+        "SalesInvoices",
+        "SalesEntries",
+        "GeneralJournalEntries",
+        "Documents",
+        "CompleteSalesOrder",
+        "PrintedSalesInvoices",
+    ]
+    .contains(&entity.name.as_str());
     let shown = if asked || document && tx.switches.documents_return_full {
         row
     } else {
         json!({entity.key.as_str(): key}) // everything else comes back empty
     };
     let mut shown = render(tx, entity, &shown, &Shape::default());
-    if entity.methods == ["POST"] && let Some(row) = tx.get(&entity.table, &key) {
+    if action && let Some(row) = tx.get(&entity.table, &key) {
         // Actions have no readable fields; what they report is in the row.
         for (name, value) in row.as_object().into_iter().flatten() {
             shown[name] = value.clone();
@@ -144,7 +154,12 @@ fn read(tx: &Tx<'_>, entity: &Entity, body: &Value, verb: Verb) -> Result<Sent, 
 /// Texts that do not fit are refused, never cut.
 fn check_lengths(tx: &Tx<'_>, entity: &Entity, fields: &Fields) -> Result<(), Reply> {
     const TEXTS: &[&str] = &[
-        "SalesOrders", "SalesOrderLines", "SalesInvoices", "SalesInvoiceLines", "SalesEntries", "SalesEntryLines",
+        "SalesOrders",
+        "SalesOrderLines",
+        "SalesInvoices",
+        "SalesInvoiceLines",
+        "SalesEntries",
+        "SalesEntryLines",
         "GeneralJournalEntryLines",
     ];
     for (name, value) in fields {
@@ -169,12 +184,11 @@ fn check_lengths(tx: &Tx<'_>, entity: &Entity, fields: &Fields) -> Result<(), Re
 
 fn check_mandatory(tx: &Tx<'_>, entity: &Entity, sent: &Sent) -> Result<(), Reply> {
     for prop in entity.props.iter().filter(|prop| prop.mandatory) {
-        // One of both names will do for a contact; an invoice line without an account takes the item's.
+        // One of both names will do for a contact.
         let excused = match (entity.name.as_str(), prop.name.as_str()) {
             ("Contacts", "FirstName" | "LastName") => {
                 ["FirstName", "LastName"].iter().any(|name| filled(&sent.fields, name))
             }
-            ("SalesInvoiceLines", "GLAccount") => true,
             _ => false,
         };
         let there = if prop.kind == Edm::Collection {

@@ -11,7 +11,14 @@ use crate::message::Reply;
 use crate::text::text;
 
 const ROLES: &[&str] = &[
-    "all", "administrator", "editor", "author", "contributor", "subscriber", "customer", "shop_manager",
+    "all",
+    "administrator",
+    "editor",
+    "author",
+    "contributor",
+    "subscriber",
+    "customer",
+    "shop_manager",
     "wholesale_customer",
 ];
 
@@ -28,16 +35,16 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
         (role == "all" || text(row, "role") == role)
             && email.as_ref().is_none_or(|email| text(row, "email").eq_ignore_ascii_case(email))
             && part.as_ref().is_none_or(|part| {
-                ["email", "username", "first_name", "last_name"].iter().any(|field| text(row, field).to_lowercase().contains(part))
+                ["email", "username", "first_name", "last_name"]
+                    .iter()
+                    .any(|field| text(row, field).to_lowercase().contains(part))
             })
             && paging.holds(row)
     };
     let mut rows: Vec<&Value> = ctx.store.rows("customers").filter(|row| wanted(row)).collect();
     paging.sort(&mut rows);
     let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, paging.page, paging.per_page, paging.offset, ctx.site, ctx.call, false, |row| {
-        render::select(row, &ctx.params)
-    }))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
 }
 
 fn find(ctx: &Ctx<'_>, id: i64) -> Result<Value, Reply> {
@@ -56,7 +63,9 @@ fn rules() -> [(&'static str, Kind<'static>); 4] {
 }
 
 fn taken(ctx: &Ctx<'_>, email: &str, but: i64) -> bool {
-    ctx.store.rows("customers").any(|row| row["id"].as_i64() != Some(but) && text(row, "email").eq_ignore_ascii_case(email))
+    ctx.store
+        .rows("customers")
+        .any(|row| row["id"].as_i64() != Some(but) && text(row, "email").eq_ignore_ascii_case(email))
 }
 
 /// `POST /customers`.

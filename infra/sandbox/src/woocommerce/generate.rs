@@ -161,7 +161,8 @@ fn order(dice: &mut Dice, rates: &[Rate], id: i64, time: DateTime<Utc>, next: &m
         coupon,
         ..Draft::default()
     };
-    let (status, method) = *dice.pick(&[("processing", "ideal"), ("processing", "bacs"), ("completed", "ideal"), ("on-hold", "bacs")]);
+    let (status, method) =
+        *dice.pick(&[("processing", "ideal"), ("processing", "bacs"), ("completed", "ideal"), ("on-hold", "bacs")]);
     let meta = if exempt {
         vec![
             json!({"id": next(), "key": "is_vat_exempt", "value": "yes"}),
@@ -174,7 +175,7 @@ fn order(dice: &mut Dice, rates: &[Rate], id: i64, time: DateTime<Utc>, next: &m
         Head {
             id,
             status: status.into(),
-            customer_id: if person % 3 == 0 { 0 } else { 1000 + i64::try_from(person).unwrap_or(0) },
+            customer_id: if person.is_multiple_of(3) { 0 } else { 1000 + i64::try_from(person).unwrap_or(0) },
             billing: address(true),
             shipping: address(false),
             payment_method: method.into(),
@@ -212,7 +213,8 @@ mod tests {
             let sum = |list: &str, field: &str| -> Decimal {
                 order[list].as_array().unwrap().iter().map(|line| amount(line, field)).sum()
             };
-            let tax: Decimal = sum("line_items", "total_tax") + sum("shipping_lines", "total_tax") + sum("fee_lines", "total_tax");
+            let tax: Decimal =
+                sum("line_items", "total_tax") + sum("shipping_lines", "total_tax") + sum("fee_lines", "total_tax");
             assert_eq!(tax, amount(order, "total_tax"), "order {}", order["id"]);
             let net = sum("line_items", "total") + sum("shipping_lines", "total") + sum("fee_lines", "total");
             let difference = (net + tax - amount(order, "total")).abs();

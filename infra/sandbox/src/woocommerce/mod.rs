@@ -76,6 +76,8 @@ pub struct Switches {
     pub prices_include_tax: bool,
     /// Tax is rounded over the order, not per line.
     pub tax_round_at_subtotal: bool,
+    /// Home address the shop thinks it has, when it differs from where it listens; OAuth signs it.
+    pub site_url: Option<String>,
 }
 
 impl Default for Switches {
@@ -87,6 +89,7 @@ impl Default for Switches {
             hpos: true,
             prices_include_tax: false,
             tax_round_at_subtotal: false,
+            site_url: None,
         }
     }
 }
@@ -178,8 +181,12 @@ impl Ctx<'_> {
         match self.call.json() {
             Ok(Value::Object(map)) => Ok(Value::Object(map)),
             Ok(_) => Ok(json!({})),
-            Err(_) => Err(errors::error_with(400, "rest_invalid_json", "Invalid JSON body passed.",
-                json!({"json_error_code": 4, "json_error_message": "Syntax error"}))),
+            Err(_) => Err(errors::error_with(
+                400,
+                "rest_invalid_json",
+                "Invalid JSON body passed.",
+                json!({"json_error_code": 4, "json_error_message": "Syntax error"}),
+            )),
         }
     }
 }
@@ -224,7 +231,9 @@ impl WooCommerce {
             ("POST", ["products", product, "variations"]) => variations::create(ctx, id(product)?),
             ("POST" | "PUT", ["products", product, "variations", "batch"]) => variations::batch(ctx, id(product)?),
             ("GET", ["products", product, "variations", row]) => variations::get(ctx, id(product)?, id(row)?),
-            ("PUT" | "POST", ["products", product, "variations", row]) => variations::update(ctx, id(product)?, id(row)?),
+            ("PUT" | "POST", ["products", product, "variations", row]) => {
+                variations::update(ctx, id(product)?, id(row)?)
+            }
             ("DELETE", ["products", product, "variations", row]) => variations::delete(ctx, id(product)?, id(row)?),
             ("GET", ["variations"]) => variations::list(ctx, None),
             ("GET", ["customers"]) => customers::list(ctx),
@@ -275,7 +284,8 @@ impl System for WooCommerce {
         let mut inner = lock(&self.inner);
         let inner = &mut *inner;
         let now = self.clock.now();
-        let key = match auth::authenticate(call, &inner.switches, &mut inner.nonces, &self.site, now.timestamp()) {
+        let site = inner.switches.site_url.clone().unwrap_or_else(|| self.site.clone());
+        let key = match auth::authenticate(call, &inner.switches, &mut inner.nonces, &site, now.timestamp()) {
             Ok(key) => key,
             Err(reply) => return reply,
         };
@@ -289,7 +299,7 @@ impl System for WooCommerce {
             call,
             params: Params::of(call),
             now,
-            site: &self.site,
+            site: &site,
         };
         let reply = match self.route(&mut ctx, parts) {
             Ok(reply) => reply,
@@ -302,7 +312,7 @@ impl System for WooCommerce {
             tracing::error!(%error, "the state could not be stored");
             return Reply::typed(500, "text/plain", format!("sandbox: the state could not be stored: {error}"));
         }
-        render::with_site(reply, &self.site)
+        render::with_site(reply, &site)
     }
 
     fn inspect(&self, call: &Call, path: &[&str]) -> Option<Reply> {
@@ -310,7 +320,9 @@ impl System for WooCommerce {
         let inner = &mut *inner;
         let reply = match (call.method.as_str(), path) {
             ("POST", ["orders"]) => inspect::with_body(call, |body| orders::insert_raw(&mut inner.store, body)),
-            ("POST", ["generate"]) => inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, self.clock.now())),
+            ("POST", ["generate"]) => {
+                inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, self.clock.now()))
+            }
             _ => return None,
         };
         if !reply.is_success() {

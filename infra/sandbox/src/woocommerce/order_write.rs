@@ -235,7 +235,9 @@ fn product_line(ctx: &Ctx<'_>, sent: &Value) -> Result<Line, Reply> {
     let found = if variation_id != 0 {
         ctx.store.get("variations", &variation_id.to_string())
     } else if product_id != 0 {
-        ctx.store.get("products", &product_id.to_string()).or_else(|| ctx.store.get("variations", &product_id.to_string()))
+        ctx.store
+            .get("products", &product_id.to_string())
+            .or_else(|| ctx.store.get("variations", &product_id.to_string()))
     } else if !sku.is_empty() {
         products::by_sku(ctx.store, sku)
     } else {
@@ -441,7 +443,8 @@ pub(super) fn run_batch(
                 }
                 Err(reply) => {
                     ctx.store.rollback();
-                    let parsed: Value = serde_json::from_slice(&reply.body).unwrap_or_else(|_| error_body(500, "error", "", json!({})));
+                    let parsed: Value =
+                        serde_json::from_slice(&reply.body).unwrap_or_else(|_| error_body(500, "error", "", json!({})));
                     let shown = if group == "create" { json!(0) } else { json!(id) };
                     done.push(json!({"id": shown, "error": parsed}));
                 }

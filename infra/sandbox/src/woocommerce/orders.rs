@@ -13,7 +13,16 @@ use crate::text::text;
 
 /// Statuses a list may ask for.
 pub(super) const STATUSES: &[&str] = &[
-    "any", "trash", "auto-draft", "pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed",
+    "any",
+    "trash",
+    "auto-draft",
+    "pending",
+    "processing",
+    "on-hold",
+    "completed",
+    "cancelled",
+    "refunded",
+    "failed",
     "checkout-draft",
 ];
 const HIDDEN: &[&str] = &["trash", "auto-draft", "checkout-draft"];
@@ -53,7 +62,8 @@ impl Window {
             if after.is_none() && before.is_none() {
                 return true;
             }
-            moment(row, field).is_some_and(|at| after.is_none_or(|after| at > after) && before.is_none_or(|before| at < before))
+            moment(row, field)
+                .is_some_and(|at| after.is_none_or(|after| at > after) && before.is_none_or(|before| at < before))
         };
         within("date_created_gmt", self.after, self.before)
             && within("date_modified_gmt", self.modified_after, self.modified_before)
@@ -136,7 +146,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     let mut rows: Vec<&Value> = ctx.store.rows("orders").filter(|row| wanted(row)).collect();
     paging.sort(&mut rows);
     let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, paging.page, paging.per_page, paging.offset, ctx.site, ctx.call, true, |row| {
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, true, |row| {
         render::select(render::order(&row, decimals), &ctx.params)
     }))
 }
@@ -144,7 +154,9 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
 fn found(row: &Value, part: &str) -> bool {
     let part = part.to_lowercase();
     let billing = &row["billing"];
-    ["first_name", "last_name", "company", "email"].iter().any(|field| text(billing, field).to_lowercase().contains(&part))
+    ["first_name", "last_name", "company", "email"]
+        .iter()
+        .any(|field| text(billing, field).to_lowercase().contains(&part))
         || text(row, "number") == part
 }
 

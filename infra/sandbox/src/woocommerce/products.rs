@@ -29,7 +29,10 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     let window = Window::of(&mut check);
     let status = check.one_of("status", "any", STATUSES);
     let kind = ctx.params.get("type").map(|_| check.one_of("type", "", &["simple", "grouped", "external", "variable"]));
-    let stock = ctx.params.get("stock_status").map(|_| check.one_of("stock_status", "", &["instock", "outofstock", "onbackorder"]));
+    let stock = ctx
+        .params
+        .get("stock_status")
+        .map(|_| check.one_of("stock_status", "", &["instock", "outofstock", "onbackorder"]));
     check.done()?;
     ctx.allow(Need::List)?;
     let skus: Vec<String> = ctx.params.list("sku").into_iter().map(|sku| sku.to_lowercase()).collect();
@@ -40,8 +43,14 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
             && stock.as_ref().is_none_or(|stock| text(row, "stock_status") == stock)
             && (skus.is_empty() || skus.contains(&text(row, "sku").to_lowercase()))
             && gtin.is_none_or(|gtin| text(row, "global_unique_id") == gtin)
-            && ctx.params.get("search_sku").is_none_or(|part| text(row, "sku").to_lowercase().contains(&part.to_lowercase()))
-            && ctx.params.get("search").is_none_or(|part| text(row, "name").to_lowercase().contains(&part.to_lowercase()))
+            && ctx
+                .params
+                .get("search_sku")
+                .is_none_or(|part| text(row, "sku").to_lowercase().contains(&part.to_lowercase()))
+            && ctx
+                .params
+                .get("search")
+                .is_none_or(|part| text(row, "name").to_lowercase().contains(&part.to_lowercase()))
             && ctx.params.get("virtual").is_none_or(|_| row["virtual"] == json!(ctx.params.flag("virtual")))
             && paging.holds(row)
             && window.holds(row)
@@ -52,9 +61,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     }
     paging.sort(&mut rows);
     let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, paging.page, paging.per_page, paging.offset, ctx.site, ctx.call, false, |row| {
-        render::select(row, &ctx.params)
-    }))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
 }
 
 /// `GET /products/{id}`; finds variations too.
@@ -126,10 +133,12 @@ pub(super) fn check_sku(store: &Store, body: &Value, but: i64) -> Result<(), Rep
     if sku.is_empty() {
         return Ok(());
     }
-    let found = ["products", "variations"].into_iter().flat_map(|table| store.find(table, "sku", sku).unwrap_or_default());
+    let found =
+        ["products", "variations"].into_iter().flat_map(|table| store.find(table, "sku", sku).unwrap_or_default());
     let Some(other) = found.into_iter().find(|row| row["id"].as_i64() != Some(but)) else { return Ok(()) };
     if text(other, "status") == "trash" {
-        let message = format!("The product with SKU ({sku}) you are trying to insert is already present in the lookup table");
+        let message =
+            format!("The product with SKU ({sku}) you are trying to insert is already present in the lookup table");
         return Err(error(400, "woocommerce_rest_product_not_created", &message));
     }
     let extra = json!({"resource_id": other["id"], "unique_sku": format!("{sku}-1")});
@@ -139,10 +148,34 @@ pub(super) fn check_sku(store: &Store, body: &Value, but: i64) -> Result<(), Rep
 /// Takes over what may be written, in the shop's forgiving way; stores nothing.
 pub(super) fn fill(ctx: &mut Ctx<'_>, mut row: Value, body: &Value) -> Value {
     const PLAIN: &[&str] = &[
-        "name", "slug", "status", "featured", "catalog_visibility", "description", "short_description", "sku", "virtual",
-        "downloadable", "tax_status", "tax_class", "backorders", "low_stock_amount", "sold_individually", "weight",
-        "dimensions", "shipping_class", "categories", "tags", "images", "attributes", "default_attributes", "menu_order",
-        "global_unique_id", "manage_stock", "type", "image",
+        "name",
+        "slug",
+        "status",
+        "featured",
+        "catalog_visibility",
+        "description",
+        "short_description",
+        "sku",
+        "virtual",
+        "downloadable",
+        "tax_status",
+        "tax_class",
+        "backorders",
+        "low_stock_amount",
+        "sold_individually",
+        "weight",
+        "dimensions",
+        "shipping_class",
+        "categories",
+        "tags",
+        "images",
+        "attributes",
+        "default_attributes",
+        "menu_order",
+        "global_unique_id",
+        "manage_stock",
+        "type",
+        "image",
     ];
     for field in PLAIN {
         if let (Some(value), Some(target)) = (body.get(*field), row.get_mut(*field)) {

@@ -22,16 +22,15 @@ pub(super) fn list(ctx: &mut Ctx<'_>, table: &str) -> Result<Reply, Reply> {
         _ => (&["id", "include", "name", "slug", "term_group", "description", "count"], "name"),
     };
     let paging = Paging::of(ctx, &mut check, orderby, default, "asc");
-    let class = ctx.params.get("class").map(|_| check.one_of("class", "standard", &["standard", "reduced-rate", "zero-rate"]));
+    let class =
+        ctx.params.get("class").map(|_| check.one_of("class", "standard", &["standard", "reduced-rate", "zero-rate"]));
     check.done()?;
     ctx.allow(Need::List)?;
     let mut rows: Vec<&Value> = ctx.store.rows(table).filter(|row| paging.holds(row)).collect();
     rows.retain(|row| class.as_ref().is_none_or(|class| text(row, "class") == class));
     paging.sort(&mut rows);
     let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, paging.page, paging.per_page, paging.offset, ctx.site, ctx.call, false, |row| {
-        render::select(row, &ctx.params)
-    }))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
 }
 
 /// One row of a kind.
@@ -79,7 +78,10 @@ pub(super) fn zone_locations(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply>
 pub(super) fn shipping_methods(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     ctx.allow(Need::List)?;
     let names = [("flat_rate", "Flat rate"), ("free_shipping", "Free shipping"), ("local_pickup", "Local pickup")];
-    Ok(render::json(200, &names.iter().map(|(id, title)| json!({"id": id, "title": title, "description": ""})).collect()))
+    Ok(render::json(
+        200,
+        &names.iter().map(|(id, title)| json!({"id": id, "title": title, "description": ""})).collect(),
+    ))
 }
 
 /// `GET /data/currencies/current`.

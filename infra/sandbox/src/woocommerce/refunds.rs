@@ -12,9 +12,10 @@ use crate::message::Reply;
 use crate::text::{amount, decimal, text, whole};
 
 fn order(ctx: &Ctx<'_>, id: i64) -> Result<Value, Reply> {
-    ctx.store.get("orders", &id.to_string()).cloned().ok_or_else(|| {
-        error(404, "woocommerce_rest_order_invalid_id", "Invalid order ID.")
-    })
+    ctx.store
+        .get("orders", &id.to_string())
+        .cloned()
+        .ok_or_else(|| error(404, "woocommerce_rest_order_invalid_id", "Invalid order ID."))
 }
 
 fn shown(row: &Value, decimals: u32) -> Value {
@@ -44,7 +45,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, parent: Option<i64>) -> Result<Reply, Repl
         .collect();
     paging.sort(&mut rows);
     let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, paging.page, paging.per_page, paging.offset, ctx.site, ctx.call, false, |row| {
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| {
         let row = if parent.is_some() { shown(&row, decimals) } else { render::order(&row, decimals) };
         render::select(row, &ctx.params)
     }))
@@ -79,7 +80,11 @@ pub(super) fn create(ctx: &mut Ctx<'_>, parent: i64) -> Result<Reply, Reply> {
         let id = line.get("id").and_then(whole);
         let known = order["line_items"].as_array().into_iter().flatten().find(|known| known["id"].as_i64() == id);
         let Some(known) = known else {
-            return Err(error(400, "woocommerce_rest_invalid_item_id", "Order item ID provided is not associated with order."));
+            return Err(error(
+                400,
+                "woocommerce_rest_invalid_item_id",
+                "Order item ID provided is not associated with order.",
+            ));
         };
         let mut item = known.clone();
         let negative = |value: Decimal| json!(fixed(-value, 6));

@@ -3,8 +3,9 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Map, Value};
 
+use super::orders::Paging;
 use super::request::Params;
-use crate::message::Reply;
+use crate::message::{Call, Reply};
 use crate::text::parse_decimal;
 
 /// The address in the recorded rows; it becomes the shop's own on the way out.
@@ -61,15 +62,27 @@ pub(super) fn fixed(value: Decimal, decimals: u32) -> String {
 
 /// An order or refund with its amounts in so many decimals.
 pub(super) fn order(row: &Value, decimals: u32) -> Value {
-    const HEAD: &[&str] =
-        &["discount_total", "discount_tax", "shipping_total", "shipping_tax", "cart_tax", "total", "total_tax", "amount"];
+    const HEAD: &[&str] = &[
+        "discount_total",
+        "discount_tax",
+        "shipping_total",
+        "shipping_tax",
+        "cart_tax",
+        "total",
+        "total_tax",
+        "amount",
+    ];
     const LINE: &[&str] = &["subtotal", "subtotal_tax", "total", "total_tax"];
     const TAX_LINE: &[&str] = &["tax_total", "shipping_tax_total"];
     let mut row = row.clone();
     format(&mut row, HEAD, decimals);
-    for (list, fields) in
-        [("line_items", LINE), ("shipping_lines", LINE), ("fee_lines", LINE), ("tax_lines", TAX_LINE), ("refunds", LINE)]
-    {
+    for (list, fields) in [
+        ("line_items", LINE),
+        ("shipping_lines", LINE),
+        ("fee_lines", LINE),
+        ("tax_lines", TAX_LINE),
+        ("refunds", LINE),
+    ] {
         for line in row.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             format(line, fields, decimals);
             for tax in line.get_mut("taxes").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -102,7 +115,11 @@ pub(super) fn select(row: Value, params: &Params) -> Value {
 /// Keeps the asked paths, of whatever depth (batch answers are trimmed with them).
 pub(super) fn select_paths(row: Value, params: &Params) -> Value {
     let fields = params.list("_fields");
-    if fields.is_empty() { row } else { keep(row, &fields.iter().map(|path| path.split('.').collect()).collect::<Vec<_>>()) }
+    if fields.is_empty() {
+        row
+    } else {
+        keep(row, &fields.iter().map(|path| path.split('.').collect()).collect::<Vec<_>>())
+    }
 }
 
 fn keep(row: Value, paths: &[Vec<&str>]) -> Value {
@@ -129,26 +146,33 @@ fn keep(row: Value, paths: &[Vec<&str>]) -> Value {
 /// One page of rows, with the counting headers and the links to its neighbours.
 pub(super) fn page(
     rows: Vec<Value>,
-    page: i64,
-    per_page: i64,
-    offset: Option<i64>,
+    paging: &Paging,
     site: &str,
-    call: &crate::message::Call,
+    call: &Call,
     empty_total: bool,
     finish: impl Fn(Value) -> Value,
 ) -> Reply {
+    let (page, per_page, offset) = (paging.page, paging.per_page, paging.offset);
     let total = rows.len() as i64;
     let pages = (total + per_page - 1) / per_page.max(1);
     let skip = offset.unwrap_or((page - 1).max(0).saturating_mul(per_page)).max(0);
-    let shown: Vec<Value> =
-        rows.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(per_page.max(0) as usize).map(finish).collect();
+    let shown: Vec<Value> = rows
+        .into_iter()
+        .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+        .take(per_page.max(0) as usize)
+        .map(finish)
+        .collect();
     // Past the last page orders lose their count, other lists keep it.
     let past = empty_total && shown.is_empty();
     let (total, pages) = if past { (0, 0) } else { (total, pages) };
     let mut links = Vec::new();
     let link = |to: i64, rel: &str| {
-        let mut query: Vec<String> =
-            call.query.split('&').filter(|part| !part.is_empty() && !part.starts_with("page=")).map(Into::into).collect();
+        let mut query: Vec<String> = call
+            .query
+            .split('&')
+            .filter(|part| !part.is_empty() && !part.starts_with("page="))
+            .map(Into::into)
+            .collect();
         query.push(format!("page={to}"));
         format!("<{site}{}?{}>; rel=\"{rel}\"", call.path, query.join("&"))
     };

@@ -26,7 +26,11 @@ impl Params {
     /// All values of a name; each may be a comma list.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let values = self.0.iter().filter(|(key, _)| key == name);
-        values.flat_map(|(_, value)| value.split(',')).map(|part| part.trim().to_owned()).filter(|p| !p.is_empty()).collect()
+        values
+            .flat_map(|(_, value)| value.split(','))
+            .map(|part| part.trim().to_owned())
+            .filter(|p| !p.is_empty())
+            .collect()
     }
 
     /// yes-values of PHP's filter.
@@ -146,7 +150,10 @@ pub(super) fn check_body(body: &Value, rules: &[(&str, Kind<'_>)]) -> Result<(),
             Kind::Array if !value.is_array() => type_error("array"),
             Kind::Object if !value.is_object() => type_error("object"),
             Kind::Text if !matches!(value, Value::String(_) | Value::Number(_)) => type_error("string"),
-            Kind::Bool if !matches!(value, Value::Bool(_)) && !matches!(value.as_str(), Some("true" | "false" | "1" | "0")) => {
+            Kind::Bool
+                if !matches!(value, Value::Bool(_))
+                    && !matches!(value.as_str(), Some("true" | "false" | "1" | "0")) =>
+            {
                 type_error("boolean")
             }
             Kind::OneOf(allowed) if !value.as_str().is_some_and(|word| allowed.contains(&word)) => {
@@ -176,7 +183,11 @@ fn words(list: &[&str]) -> String {
     match list {
         [] => String::new(),
         [one] => (*one).into(),
-        [first @ .., last] => format!("{}, and {last}", first.join(", ")).replacen(", and", if first.len() == 1 { " and" } else { ", and" }, 1),
+        [first @ .., last] => format!("{}, and {last}", first.join(", ")).replacen(
+            ", and",
+            if first.len() == 1 { " and" } else { ", and" },
+            1,
+        ),
     }
 }
 
@@ -187,7 +198,11 @@ pub(super) fn parse_moment(text: &str, gmt: bool) -> Option<DateTime<Utc>> {
     }
     let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
     let local = naive.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
-    if gmt { Some(local.and_utc()) } else { Amsterdam.from_local_datetime(&local).earliest().map(|m| m.with_timezone(&Utc)) }
+    if gmt {
+        Some(local.and_utc())
+    } else {
+        Amsterdam.from_local_datetime(&local).earliest().map(|m| m.with_timezone(&Utc))
+    }
 }
 
 pub(super) fn is_email(text: &str) -> bool {

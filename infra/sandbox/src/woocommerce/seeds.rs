@@ -48,12 +48,20 @@ pub(super) fn fill(store: &mut Store) {
         store.put("refunds", &refund["id"].to_string(), refund);
     }
     store.put("coupons", "tien", json!({"id": 22, "code": "tien", "discount_type": "percent", "amount": "10.00"}));
-    store.put("shipping_zone_methods", "1", json!({"id": 1, "instance_id": 1, "zone_id": 1, "title": "PostNL pakket",
+    store.put(
+        "shipping_zone_methods",
+        "1",
+        json!({"id": 1, "instance_id": 1, "zone_id": 1, "title": "PostNL pakket",
         "order": 1, "enabled": true, "method_id": "flat_rate", "method_title": "Flat rate",
-        "settings": {"title": {"id": "title", "value": "PostNL pakket"}, "cost": {"id": "cost", "value": "6.95"}}}));
-    store.put("shipping_zone_methods", "2", json!({"id": 2, "instance_id": 2, "zone_id": 1, "title": "Afhalen",
+        "settings": {"title": {"id": "title", "value": "PostNL pakket"}, "cost": {"id": "cost", "value": "6.95"}}}),
+    );
+    store.put(
+        "shipping_zone_methods",
+        "2",
+        json!({"id": 2, "instance_id": 2, "zone_id": 1, "title": "Afhalen",
         "order": 2, "enabled": true, "method_id": "local_pickup", "method_title": "Local pickup",
-        "settings": {"title": {"id": "title", "value": "Afhalen"}, "cost": {"id": "cost", "value": ""}}}));
+        "settings": {"title": {"id": "title", "value": "Afhalen"}, "cost": {"id": "cost", "value": ""}}}),
+    );
     // Orders, products and refunds share one row of numbers (posts); lines and meta rows have their own.
     store.reserve_number("post", 99);
     store.reserve_number("user", 9);

@@ -271,7 +271,11 @@ fn line_amounts(taxes: &Taxes<'_>) -> (Vec<Decimal>, Vec<Decimal>, Decimal) {
 }
 
 /// Shipping takes the first tax class found among the lines, and of it the rates that apply to shipping.
-fn shipping(taxes: &Taxes<'_>, per_rate: &mut PerRate, next_id: &mut dyn FnMut() -> i64) -> (Vec<Value>, Decimal, Decimal) {
+fn shipping(
+    taxes: &Taxes<'_>,
+    per_rate: &mut PerRate,
+    next_id: &mut dyn FnMut() -> i64,
+) -> (Vec<Value>, Decimal, Decimal) {
     let draft = taxes.draft;
     let found = ["", "reduced-rate", "zero-rate"]
         .into_iter()
@@ -332,7 +336,8 @@ fn fees(
 }
 
 fn tax_lines(rates: &[Rate], per_rate: &PerRate, next_id: &mut dyn FnMut() -> i64) -> Vec<Value> {
-    let used = rates.iter().filter(|rate| per_rate.cart.contains_key(&rate.id) || per_rate.shipping.contains_key(&rate.id));
+    let used =
+        rates.iter().filter(|rate| per_rate.cart.contains_key(&rate.id) || per_rate.shipping.contains_key(&rate.id));
     used.map(|rate| {
         let cart = per_rate.cart.get(&rate.id).copied().unwrap_or_default();
         let shipping = per_rate.shipping.get(&rate.id).copied().unwrap_or_default();
@@ -401,7 +406,12 @@ mod tests {
 
     #[test]
     fn an_exempt_order_has_no_tax_lines() {
-        let order = run(&Draft { country: "BE".into(), vat_exempt: true, lines: vec![mug(100, dec("9.95"))], ..Draft::default() });
+        let order = run(&Draft {
+            country: "BE".into(),
+            vat_exempt: true,
+            lines: vec![mug(100, dec("9.95"))],
+            ..Draft::default()
+        });
         assert_eq!((&order["total"], &order["tax_lines"]), (&json!("995.000000"), &json!([])));
     }
 }

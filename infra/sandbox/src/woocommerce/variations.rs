@@ -29,9 +29,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, parent: Option<i64>) -> Result<Reply, Repl
         .collect();
     paging.sort(&mut rows);
     let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, paging.page, paging.per_page, paging.offset, ctx.site, ctx.call, false, |row| {
-        render::select(row, &ctx.params)
-    }))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
 }
 
 fn find(ctx: &Ctx<'_>, parent: i64, id: i64) -> Result<Value, Reply> {
@@ -56,12 +54,21 @@ pub(super) fn create(ctx: &mut Ctx<'_>, parent: i64) -> Result<Reply, Reply> {
 
 fn insert(ctx: &mut Ctx<'_>, parent: i64, body: &Value) -> Result<Value, Reply> {
     let Some(mut owner) = ctx.store.get("products", &parent.to_string()).cloned() else {
-        return Err(error(404, "woocommerce_rest_product_variation_invalid_parent", "Cannot set attributes due to invalid parent product."));
+        return Err(error(
+            404,
+            "woocommerce_rest_product_variation_invalid_parent",
+            "Cannot set attributes due to invalid parent product.",
+        ));
     };
     check_sku(ctx.store, body, 0)?;
     let id = ctx.store.next_number("post", 100);
-    let options: Vec<&str> =
-        body.get("attributes").and_then(Value::as_array).into_iter().flatten().map(|attribute| text(attribute, "option")).collect();
+    let options: Vec<&str> = body
+        .get("attributes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|attribute| text(attribute, "option"))
+        .collect();
     let site = render::RECORDED_SITE;
     let mut row = json!({"id": id, "type": "variation", "date_created": null, "date_created_gmt": null,
         "date_modified": null, "date_modified_gmt": null, "description": "", "permalink": "", "sku": "",

@@ -35,9 +35,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     rows.retain(|row| status == "all" || text(row, "status") == status);
     paging.sort(&mut rows);
     let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, paging.page, paging.per_page, paging.offset, ctx.site, ctx.call, false, |row| {
-        render::select(shown(&row), &ctx.params)
-    }))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(shown(&row), &ctx.params)))
 }
 
 /// `GET /webhooks/{id}`.

@@ -63,22 +63,27 @@ fn check_values(tx: &Tx<'_>, fields: &Fields) -> Result<(), Reply> {
 
 /// Country letters, then the digits and letters that country has.
 fn is_vat_number(text: &str) -> bool {
-    let Some((country, rest)) = text.split_at_checked(2) else { return false };
+    let Some((country, rest)) = text.split_at_checked(2).filter(|_| text.is_ascii()) else { return false };
     let digits = |from: &str| !from.is_empty() && from.chars().all(|digit| digit.is_ascii_digit());
     match country {
         "NL" => rest.len() == 12 && digits(&rest[..9]) && &rest[9..10] == "B" && digits(&rest[10..]),
         "BE" => rest.len() == 10 && digits(rest) && (rest.starts_with('0') || rest.starts_with('1')),
         "DE" => rest.len() == 9 && digits(rest),
-        _ => country.chars().all(|letter| letter.is_ascii_uppercase()) && (2..=13).contains(&rest.len()) && rest.is_ascii(),
+        _ => {
+            country.chars().all(|letter| letter.is_ascii_uppercase())
+                && (2..=13).contains(&rest.len())
+                && rest.is_ascii()
+        }
     }
 }
 
 /// Creates or changes the main visit address of an account.
 fn visit_address(tx: &mut Tx<'_>, account: &str, fields: &Fields) {
-    if !ADDRESS.iter().any(|name| filled(fields, name)) {
+    let known = addresses(tx, account).into_iter().find(|row| row["Type"] == VISIT && row["Main"] == true);
+    // A country alone is no address, but it changes one.
+    if !ADDRESS.iter().any(|name| filled(fields, name) && (known.is_some() || *name != "Country")) {
         return;
     }
-    let known = addresses(tx, account).into_iter().find(|row| row["Type"] == VISIT && row["Main"] == true);
     let mut row = match &known {
         Some(row) => row.as_object().cloned().unwrap_or_default(),
         None => Fields::new(),
@@ -196,7 +201,7 @@ pub(super) fn change_address(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: F
     row.extend(sent.clone());
     if sent.get("Main") == Some(&json!(true)) {
         let kind = row.get("Type").and_then(Value::as_i64).unwrap_or(VISIT);
-        only_main(tx, &field(&row, "Account").to_owned(), kind);
+        only_main(tx, field(&row, "Account"), kind);
     }
     fill_names(tx, "crm/Addresses", &mut row);
     tx.put("crm/Addresses", id, row);

@@ -51,7 +51,8 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
         if !vat_code.is_empty() {
             line.insert("VATCode".into(), json!(vat_code));
         }
-        for (name, value) in [("AmountFC", base), ("AmountDC", base), ("VATAmountFC", vat), ("VATPercentage", fraction)] {
+        for (name, value) in [("AmountFC", base), ("AmountDC", base), ("VATAmountFC", vat), ("VATPercentage", fraction)]
+        {
             line.insert(name.into(), number(value));
         }
         fill_names(tx, LINES, &mut line);
@@ -62,7 +63,8 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     let id = tx.new_key(ENTRIES, "EntryID", &fields)?;
     let number_of_entry = match fields.get("EntryNumber").and_then(Value::as_i64) {
         Some(own) => {
-            let taken = tx.rows(ENTRIES).into_iter().any(|row| row["EntryNumber"] == own && text(row, "Journal") == journal);
+            let taken =
+                tx.rows(ENTRIES).into_iter().any(|row| row["EntryNumber"] == own && text(row, "Journal") == journal);
             if taken {
                 return Err(tx.words().exists());
             }
@@ -75,7 +77,12 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     fields.insert("EntryID".into(), json!(id));
     fields.insert("EntryNumber".into(), json!(number_of_entry));
     default(&mut fields, "InvoiceNumber", number_of_entry);
-    for (name, value) in [("AmountFC", totals.with_vat), ("AmountDC", totals.with_vat), ("VATAmountFC", totals.vat), ("VATAmountDC", totals.vat)] {
+    for (name, value) in [
+        ("AmountFC", totals.with_vat),
+        ("AmountDC", totals.with_vat),
+        ("VATAmountFC", totals.vat),
+        ("VATAmountDC", totals.vat),
+    ] {
         fields.insert(name.into(), number(value));
     }
     fields.insert("Type".into(), json!(if credit { 21 } else { 20 }));

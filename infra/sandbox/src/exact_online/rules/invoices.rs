@@ -42,7 +42,11 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     default(&mut fields, "OrderDate", today.clone());
     parties(tx, &mut fields, "DeliverToAddress")?;
     if direct {
-        let main = tx.rows("inventory/Warehouses").into_iter().find(|row| row["Main"] == 1).map(|row| text(row, "ID").to_owned());
+        let main = tx
+            .rows("inventory/Warehouses")
+            .into_iter()
+            .find(|row| row["Main"] == 1)
+            .map(|row| text(row, "ID").to_owned());
         default(&mut fields, "Warehouse", main.unwrap_or_default());
     }
     let date = field(&fields, "OrderDate").to_owned();
@@ -184,7 +188,7 @@ pub(super) fn print(tx: &mut Tx<'_>, sent: &Fields) -> Result<String, Reply> {
         return Err(tx.words().invalid("InvoiceID"));
     };
     check_open(tx, &Value::Object(invoice.clone()))?;
-    let next = tx.store.next_number("invoice", 2_026_0001);
+    let next = tx.store.next_number("invoice", 20_260_001);
     let date = if filled(sent, "InvoiceDate") { field(sent, "InvoiceDate").to_owned() } else { tx.today() };
     invoice.insert("InvoiceNumber".into(), json!(next));
     invoice.insert("InvoiceDate".into(), json!(date));

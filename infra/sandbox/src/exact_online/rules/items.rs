@@ -1,19 +1,21 @@
 //! Items and their sales prices.
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{check_code, fill_names};
 use crate::exact_online::Tx;
 use crate::exact_online::write::{Fields, default, field, filled};
 use crate::message::Reply;
-use crate::text::text;
+use crate::text::{decimal, number, text};
 
 /// An item. A price row with price 0 comes with it.
 pub(super) fn create(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String, Reply> {
     check_code(tx, "logistics/Items", field(&fields, "Code"))?;
     let id = tx.new_key("logistics/Items", "ID", &fields)?;
     fields.insert("ID".into(), json!(id));
-    let group = tx.rows("logistics/ItemGroups").into_iter().find(|row| row["IsDefault"] == 1).cloned().unwrap_or_default();
+    let group =
+        tx.rows("logistics/ItemGroups").into_iter().find(|row| row["IsDefault"] == 1).cloned().unwrap_or_default();
     default(&mut fields, "ItemGroup", text(&group, "ID"));
     default(&mut fields, "Unit", "stuk");
     for name in ["IsStockItem", "IsPurchaseItem", "IsFractionAllowedItem", "IsBatchItem", "IsSerialItem"] {
@@ -59,6 +61,20 @@ pub(in crate::exact_online) fn add_to_warehouse(tx: &mut Tx<'_>, item: &str, sto
     tx.put("inventory/ItemWarehouses", &id, row);
 }
 
+/// Moves what open orders will take from an item's stock in a warehouse.
+pub(super) fn plan_out(tx: &mut Tx<'_>, item: &str, warehouse: &str, change: Decimal) {
+    let rows = tx.store.find(&tx.table("inventory/ItemWarehouses"), "Item", item).unwrap_or_default();
+    let row = rows.into_iter().find(|row| text(row, "Warehouse") == warehouse).and_then(Value::as_object).cloned();
+    let Some(mut row) = row.filter(|_| !change.is_zero()) else { return };
+    let of = |row: &Fields, name: &str| row.get(name).and_then(decimal).unwrap_or_default();
+    let out = of(&row, "PlannedStockOut") + change;
+    let projected = of(&row, "CurrentStock") + of(&row, "PlannedStockIn") - out;
+    row.insert("PlannedStockOut".into(), number(out));
+    row.insert("ProjectedStock".into(), number(projected));
+    let id = field(&row, "ID").to_owned();
+    tx.put("inventory/ItemWarehouses", &id, row);
+}
+
 /// Changes an item. Sending the code, even the same one, is refused.
 pub(super) fn change(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fields) -> Result<(), Reply> {
     if filled(&sent, "Code") {
@@ -79,9 +95,11 @@ fn check_price(tx: &Tx<'_>, id: &str, fields: &Fields) -> Result<(), Reply> {
     let rows = tx.store.find(&tx.table("logistics/SalesItemPrices"), "Item", field(fields, "Item")).unwrap_or_default();
     let same = |row: &&Value| {
         text(row, "ID") != id
-            && TUPLE.iter().all(|name| row.get(*name).unwrap_or(&Value::Null) == fields.get(*name).unwrap_or(&Value::Null))
+            && TUPLE
+                .iter()
+                .all(|name| row.get(*name).unwrap_or(&Value::Null) == fields.get(*name).unwrap_or(&Value::Null))
     };
-    if rows.iter().any(|row| same(row)) {
+    if rows.iter().any(same) {
         return Err(tx.words().other(
             "Moet zijn: Uniek - Artikel, Valuta, Eenheid, Aantal, Actief vanaf, Actief tot",
             "Must be: Unique - Item, Currency, Unit, Quantity, Start date, End date",
@@ -95,7 +113,8 @@ pub(super) fn create_price(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String
     if !filled(&fields, "Item") {
         return Err(tx.words().mandatory("Item"));
     }
-    let unit = tx.get("logistics/Items", field(&fields, "Item")).map(|row| text(row, "Unit").to_owned()).unwrap_or_default();
+    let unit =
+        tx.get("logistics/Items", field(&fields, "Item")).map(|row| text(row, "Unit").to_owned()).unwrap_or_default();
     default(&mut fields, "Currency", "EUR");
     default(&mut fields, "Unit", unit);
     default(&mut fields, "Quantity", 1);

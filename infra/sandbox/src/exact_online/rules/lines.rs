@@ -76,8 +76,10 @@ fn price(tx: &Tx<'_>, item: &Value, account: &Value, line: &mut Fields) -> Decim
         default(line, "Discount", 0);
         return net;
     }
-    let unit = sent(line, "UnitPrice").unwrap_or_else(|| decimal(&standard_price(tx, text(item, "ID"))).unwrap_or_default());
-    let own = if tx.switches.customer_discount_on_unit_price { amount(account, "DiscountSales") } else { Decimal::ZERO };
+    let unit =
+        sent(line, "UnitPrice").unwrap_or_else(|| decimal(&standard_price(tx, text(item, "ID"))).unwrap_or_default());
+    let own =
+        if tx.switches.customer_discount_on_unit_price { amount(account, "DiscountSales") } else { Decimal::ZERO };
     let discount = sent(line, "Discount").unwrap_or(own);
     let net = unit * (Decimal::ONE - discount);
     for (name, value) in [("UnitPrice", unit), ("Discount", discount), ("NetPrice", net)] {

@@ -1,9 +1,11 @@
 //! Sales orders and their lines.
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::accounts::{check_customer, delivery_address};
 use super::amounts::{cents, of_rows, totals};
+use super::items::plan_out;
 use super::lines::{Document, complete as complete_line};
 use super::{fill_names, references};
 use crate::exact_online::write::{Fields, Sent, default, field, filled};
@@ -68,7 +70,8 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     parties(tx, &mut fields, "DeliveryAddress")?;
     let date = field(&fields, "OrderDate").to_owned();
     default(&mut fields, "DeliveryDate", date.clone());
-    let main = tx.rows("inventory/Warehouses").into_iter().find(|row| row["Main"] == 1).map(|row| text(row, "ID").to_owned());
+    let main =
+        tx.rows("inventory/Warehouses").into_iter().find(|row| row["Main"] == 1).map(|row| text(row, "ID").to_owned());
     if let Some(main) = main {
         default(&mut fields, "WarehouseID", main);
     }
@@ -113,11 +116,40 @@ fn store_new_line(tx: &mut Tx<'_>, mut line: Fields) -> Result<String, Reply> {
     }
     let id = tx.new_key(LINES, "ID", &line)?;
     line.insert("ID".into(), json!(id));
-    for (name, value) in [("QuantityDelivered", 0), ("QuantityInvoiced", 0), ("DeliveryStatus", OPEN), ("InvoiceStatus", OPEN), ("OrderStatus", OPEN)] {
+    for (name, value) in [
+        ("QuantityDelivered", 0),
+        ("QuantityInvoiced", 0),
+        ("DeliveryStatus", OPEN),
+        ("InvoiceStatus", OPEN),
+        ("OrderStatus", OPEN),
+    ] {
         line.insert(name.into(), json!(value));
     }
+    plan(tx, &Value::Object(line.clone()), Decimal::ONE);
     tx.put(LINES, &id, line);
     Ok(id)
+}
+
+/// Plans what is left of a line out of the stock (`sign` 1), or takes that back (-1).
+fn plan(tx: &mut Tx<'_>, line: &Value, sign: Decimal) {
+    let warehouse = tx.get(ORDERS, text(line, "OrderID")).map(|order| text(order, "WarehouseID").to_owned());
+    let left = amount(line, "Quantity") - amount(line, "QuantityDelivered");
+    plan_out(tx, text(line, "Item"), &warehouse.unwrap_or_default(), left * sign);
+}
+
+/// An order that may go gives back what it planned.
+pub(super) fn before_delete(tx: &mut Tx<'_>, order: &Value) -> Result<(), Reply> {
+    check_open(tx, order)?;
+    for line in tx.children_of(&CHILDREN[0], text(order, "OrderID")) {
+        plan(tx, &line, -Decimal::ONE);
+    }
+    Ok(())
+}
+
+/// What a line that is gone leaves behind.
+pub(super) fn after_line_delete(tx: &mut Tx<'_>, line: &Value) {
+    plan(tx, line, -Decimal::ONE);
+    recompute(tx, text(line, "OrderID"));
 }
 
 fn set_status(fields: &mut Fields, status: i64, word: &str) {
@@ -201,6 +233,10 @@ pub(super) fn change_line(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fiel
     references::check(tx, LINES, &row)?;
     let document = Document { account: text(&order, "OrderedBy"), date: text(&order, "OrderDate"), path: LINES };
     let row = complete_line(tx, &document, row)?;
+    if let Some(before) = tx.get(LINES, id).cloned() {
+        plan(tx, &before, -Decimal::ONE);
+    }
+    plan(tx, &Value::Object(row.clone()), Decimal::ONE);
     tx.put(LINES, id, row);
     recompute(tx, text(&order, "OrderID"));
     Ok(())
@@ -215,8 +251,9 @@ pub(super) fn complete(tx: &mut Tx<'_>, sent: &Fields) -> Result<String, Reply> 
     set_status(&mut order, COMPLETE, "Complete");
     tx.put(ORDERS, &id, order);
     for line in tx.children_of(&CHILDREN[0], &id) {
+        plan(tx, &line, -Decimal::ONE);
+        let quantity = number(amount(&line, "Quantity"));
         let mut line = line.as_object().cloned().unwrap_or_default();
-        let quantity = number(amount(&Value::Object(line.clone()), "Quantity"));
         for name in ["QuantityDelivered", "QuantityInvoiced"] {
             line.insert(name.into(), quantity.clone());
         }

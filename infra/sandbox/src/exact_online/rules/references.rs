@@ -28,7 +28,13 @@ const REFERENCES: &[Reference] = &[
         shown: NAMED,
     },
     Reference {
-        fields: &["OrderedByContactPerson", "DeliverToContactPerson", "InvoiceToContactPerson", "Contact", "MainContact"],
+        fields: &[
+            "OrderedByContactPerson",
+            "DeliverToContactPerson",
+            "InvoiceToContactPerson",
+            "Contact",
+            "MainContact",
+        ],
         path: "crm/Contacts",
         by: "ID",
         shown: &[("FullName", "FullName"), ("Name", "FullName")],
@@ -54,7 +60,12 @@ const REFERENCES: &[Reference] = &[
         shown: DESCRIBED_ONLY,
     },
     Reference { fields: &["Journal", "JournalCode"], path: "financial/Journals", by: "Code", shown: DESCRIBED_ONLY },
-    Reference { fields: &["VATCode", "SalesVatCode", "SalesVATCode"], path: "vat/VATCodes", by: "Code", shown: DESCRIBED_ONLY },
+    Reference {
+        fields: &["VATCode", "SalesVatCode", "SalesVATCode"],
+        path: "vat/VATCodes",
+        by: "Code",
+        shown: DESCRIBED_ONLY,
+    },
     Reference { fields: &["CostCenter"], path: "hrm/Costcenters", by: "Code", shown: DESCRIBED_ONLY },
     Reference { fields: &["CostUnit"], path: "hrm/Costunits", by: "Code", shown: DESCRIBED_ONLY },
     Reference { fields: &["Unit", "UnitCode"], path: "logistics/Units", by: "Code", shown: &[] },
@@ -98,7 +109,10 @@ pub(in crate::exact_online) fn fill_names(tx: &Tx<'_>, table: &str, fields: &mut
             .filter_map(|(name, value)| target(tx, reference, value).map(|row| (name, row)))
             .flat_map(|(name, row)| {
                 let stem = name.strip_suffix("ID").unwrap_or(name);
-                reference.shown.iter().map(move |(suffix, from)| (format!("{stem}{suffix}"), Value::from(text(row, from))))
+                reference
+                    .shown
+                    .iter()
+                    .map(move |(suffix, from)| (format!("{stem}{suffix}"), Value::from(text(row, from))))
             })
             .collect();
         for (name, value) in shown {
