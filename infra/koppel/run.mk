@@ -1,0 +1,33 @@
+# One round against the sandbox: `make run`. Everything it keeps lies under .koppel/, so a second round delivers nothing
+# twice; `make run-reset` starts anew.
+KOPPEL_DIR := .koppel
+KOPPEL := target/debug/koppel --file examples/woocommerce--exact-online/koppel.yaml --state $(KOPPEL_DIR)/koppel.db
+SANDBOX := target/debug/koppel-sandbox serve --state $(KOPPEL_DIR)/sandbox
+SANDBOX_PID := $(KOPPEL_DIR)/sandbox.pid
+
+# Starts the sandbox, waits until it says that it is ready, and stops it when the recipe's shell ends.
+with_sandbox = umask 077; mkdir -p $(KOPPEL_DIR); : > $(KOPPEL_DIR)/sandbox.out; \
+	$(SANDBOX) > $(KOPPEL_DIR)/sandbox.out 2>&1 & echo $$! > $(SANDBOX_PID); \
+	trap 'kill $$(cat $(SANDBOX_PID)) 2>/dev/null; wait 2>/dev/null; rm -f $(SANDBOX_PID)' EXIT; \
+	until grep -q '^ready' $(KOPPEL_DIR)/sandbox.out; do \
+		kill -0 $$(cat $(SANDBOX_PID)) 2>/dev/null || { cat $(KOPPEL_DIR)/sandbox.out; exit 1; }; sleep 0.1; \
+	done
+
+.PHONY: run run-reset dev run-build
+
+run-build:
+	@cargo build --quiet -p koppel -p koppel-sandbox
+
+## run: bring the orders of the sandbox shop into the sandbox books, and show what became of each
+run: run-build
+	@$(with_sandbox); \
+	$(KOPPEL) apply && $(KOPPEL) connect shop && $(KOPPEL) connect books --auto && $(KOPPEL) run web-orders
+
+## run-reset: forget what `make run` has kept
+run-reset:
+	@rm -rf $(KOPPEL_DIR)
+
+## dev: the sandbox and the local host, until Ctrl-C
+dev: run-build
+	@$(with_sandbox); trap : INT; \
+	$(KOPPEL) apply && $(KOPPEL) connect books --auto && $(KOPPEL) dev

@@ -1,0 +1,76 @@
+//! The command line: global options and the list of commands.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{apply, connect, dead_letters, dev, init, map, rollback, run, test, trail};
+use crate::error::EXIT_CODES;
+
+/// Keeps web shops and ERP systems in step.
+#[derive(Debug, Parser)]
+#[command(name = "koppel", version, after_help = EXIT_CODES, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = "koppel.yaml", env = "KOPPEL_FILE")]
+    pub file: PathBuf,
+    /// Database of this machine; its folder is made when it is not there
+    #[arg(long, global = true, value_name = "FILE", default_value = ".koppel/koppel.db", env = "KOPPEL_STATE")]
+    pub state: PathBuf,
+    /// Talk to this deployed stack in place of the database of this machine
+    #[arg(long, global = true, value_name = "NAME", env = "KOPPEL_STACK")]
+    pub stack: Option<String>,
+    /// Whose data
+    #[arg(long, global = true, value_name = "NAME", default_value = "main", env = "KOPPEL_TENANT")]
+    pub tenant: String,
+    /// One JSON document on standard output; errors as JSON on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Only what was asked for
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a koppel.yaml for a pair of systems
+    Init(init::Args),
+    /// Check the configuration and put it in force
+    Apply(apply::Args),
+    /// Put an older configuration in force again
+    Rollback(rollback::Args),
+    /// List the versions of the configuration
+    Versions,
+    /// Give consent for a connection, or check its keys
+    Connect(connect::Args),
+    /// Reach a system and say who answers
+    Test(test::Args),
+    /// Run a flow once and show what became of every record
+    Run(run::Args),
+    /// Run all flows on this machine until Ctrl-C
+    Dev(dev::Args),
+    /// Show connections, flows, waiting records and queues
+    Status,
+    /// Show or send again the messages that failed too often
+    DeadLetters(dead_letters::Args),
+    /// Show what came, what was decided and what was sent for one record
+    Trail(trail::Args),
+    /// Try and explain the mapping
+    Map(map::Args),
+    /// List the systems and what they can do
+    Systems,
+    /// Print the JSON Schema of koppel.yaml, for editors
+    Schema,
+}

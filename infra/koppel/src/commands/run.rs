@@ -1,0 +1,180 @@
+//! `koppel run`: runs a flow once and shows what became of every record.
+
+use koppel_core::keys::RecordKey;
+use koppel_core::outcome::{Funnel, Outcome};
+use koppel_core::{Cause, NonEmpty};
+use koppel_flows::config::Config;
+use koppel_flows::loaded::{nothing_applied, parse_since};
+use koppel_flows::runs::{self, RecordResult, Run, Scope};
+use koppel_flows::{config, connections};
+use serde_json::json;
+
+use crate::cli::Global;
+use crate::drive;
+use crate::error::{CliError, Exit};
+use crate::output::style::of_outcome;
+use crate::output::table::{Cell, Column};
+use crate::output::{Output, Progress, Table, amount};
+use crate::place::{Place, known_flow};
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Flow, as in koppel.yaml
+    flow: String,
+    /// Read what changed since this date, in place of since the last run
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// Read only these records, by their id in the source; may be repeated
+    #[arg(long = "id", value_name = "ID", conflicts_with = "since")]
+    ids: Vec<String>,
+}
+
+/// Runs the command.
+pub async fn run(global: &Global, output: Output, args: &Args) -> Result<Exit, CliError> {
+    let place = Place::open(global).await?;
+    let stored = config::load_current(&*place.engine.store, &place.tenant).await?.ok_or_else(nothing_applied)?;
+    let flow = args.flow.as_str();
+    known_flow(&stored.config, flow)?;
+    let scope = scope(args)?;
+    may_run(&place, &stored.config, flow).await?;
+    finish_open_run(&place, output, flow).await?;
+    let Some(id) = runs::start(&place.engine, &place.tenant, flow, scope).await? else {
+        let cause = Cause::new("run_open", "another process has just started a run of this flow");
+        return Err(CliError::new(Exit::Failed, cause.advice("see koppel status").in_flow(flow)));
+    };
+    let run = drive::to_the_end(&place, flow, &id, &Progress::new(&output, flow)).await?;
+    let (mut records, chunk_calls) = runs::results(&place.engine, &place.tenant, flow, &id).await?;
+    records.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
+    show(output, &run, &records, chunk_calls);
+    end_of(&place, &stored.config, &run).await
+}
+
+fn scope(args: &Args) -> Result<Scope, CliError> {
+    let since = args.since.as_deref().map(parse_since).transpose().map_err(|cause| {
+        let cause = Cause { place: Box::default(), ..cause };
+        CliError::settings(cause.in_row("--since"))
+    })?;
+    let empty = || CliError::settings(Cause::new("empty_key", "--id is empty, and an empty key is never a key"));
+    let ids = args.ids.iter().map(|id| NonEmpty::new(id).ok_or_else(empty)).collect::<Result<Vec<RecordKey>, _>>()?;
+    Ok(Scope { since, ids })
+}
+
+/// A stopped connection would only fail again.
+async fn may_run(place: &Place, config: &Config, flow: &str) -> Result<(), CliError> {
+    let Some(settings) = config.flows.get(flow) else { return Ok(()) };
+    for name in [&settings.from, &settings.to] {
+        if let Some(stopped) = connections::stopped(&place.engine, &place.tenant, name).await? {
+            let message = format!("the connection is stopped: {}", stopped.cause.message);
+            let cause = Cause::new(stopped.cause.code, message).advice(format!("run koppel connect {name}"));
+            return Err(CliError::new(Exit::Consent, cause.in_flow(flow).at_connection(name)));
+        }
+    }
+    Ok(())
+}
+
+/// A run that a crash or a stop left open is brought to its end first: two at once would meet in the same records.
+async fn finish_open_run(place: &Place, output: Output, flow: &str) -> Result<(), CliError> {
+    let Some(open) = runs::state(&place.engine, &place.tenant, flow).await?.open_run else { return Ok(()) };
+    output.aside(&format!("run {open} of {flow} has not ended yet: it is finished first"));
+    let run = drive::to_the_end(place, flow, &open, &Progress::new(&output, flow)).await?;
+    output.aside(&format!("run {open} has ended: {}", run.funnel));
+    Ok(())
+}
+
+/// Numbers by their value, other labels after them by their text.
+fn order_of(result: &RecordResult) -> (bool, u64, &str) {
+    let number = result.label.parse::<u64>().ok();
+    (number.is_none(), number.unwrap_or_default(), &result.label)
+}
+
+fn show(output: Output, run: &Run, records: &[RecordResult], chunk_calls: usize) {
+    let record_calls: usize = records.iter().map(|record| record.calls).sum();
+    output.document(&json!({
+        "run": run.id, "flow": run.flow, "funnel": run.funnel, "adds_up": run.funnel.adds_up(), "records": records,
+        "calls": { "chunks": chunk_calls, "records": record_calls }, "incomplete": run.incomplete,
+    }));
+    if !records.is_empty() {
+        output.table(&table(records));
+    }
+    let reasons: Vec<String> = records
+        .iter()
+        .filter(|record| !matches!(record.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged))
+        .filter_map(|record| record.cause.as_ref().map(|cause| line(record, &record.outcome.to_string(), cause)))
+        .collect();
+    section(output, "Not delivered", &reasons);
+    let warnings: Vec<String> = records
+        .iter()
+        .flat_map(|record| record.warnings.iter().map(|cause| line(record, "warning", cause)))
+        .collect();
+    section(output, "Warnings", &warnings);
+    output.note(&format!("{}: {}", run.flow, funnel(&run.funnel)));
+    output.note(&format!(
+        "calls: {} ({chunk_calls} for whole chunks, {record_calls} for single records)",
+        chunk_calls + record_calls
+    ));
+}
+
+fn table(records: &[RecordResult]) -> Table {
+    let mut table = Table::new(&[
+        ("order", Column::Left),
+        ("status", Column::Left),
+        ("action", Column::Left),
+        ("number", Column::Left),
+        ("customer", Column::Flexible),
+        ("lines", Column::Right),
+        ("net", Column::Right),
+        ("tax", Column::Right),
+        ("total", Column::Right),
+        ("calls", Column::Right),
+    ]);
+    for record in records {
+        let number_if = |number: usize| if number == 0 { String::new() } else { number.to_string() };
+        table.row([
+            record.label.as_str().into(),
+            record.status.as_str().into(),
+            Cell::coloured(record.outcome.name(), of_outcome(record.outcome)),
+            record.target_number.as_str().into(),
+            record.customer.as_str().into(),
+            number_if(record.lines).into(),
+            amount(record.net).into(),
+            amount(record.tax).into(),
+            amount(record.total).into(),
+            number_if(record.calls).into(),
+        ]);
+    }
+    table
+}
+
+/// One reason. The place repeats what the line says already, so only its row is shown.
+fn line(record: &RecordResult, what: &str, cause: &Cause) -> String {
+    let row = cause.place.row.as_ref().map(|row| format!(" [{row}]")).unwrap_or_default();
+    let advice = cause.advice.as_ref().map(|advice| format!(". To do: {advice}")).unwrap_or_default();
+    format!("  {}  {what}: {}{row}{advice}", record.label, cause.message)
+}
+
+fn section(output: Output, title: &str, lines: &[String]) {
+    if !lines.is_empty() {
+        output.text(&format!("\n{title}:\n{}", lines.join("\n")));
+    }
+}
+
+fn funnel(funnel: &Funnel) -> String {
+    let sum = if funnel.adds_up() { String::new() } else { format!(" (does not add up: {})", funnel.settled()) };
+    format!("{funnel}{sum}")
+}
+
+/// The exit code, or why the run cannot be trusted.
+async fn end_of(place: &Place, config: &Config, run: &Run) -> Result<Exit, CliError> {
+    // Records that wait for consent wait for a person: that comes before everything else.
+    may_run(place, config, &run.flow).await?;
+    if let Some(cause) = &run.incomplete {
+        return Err(CliError::new(Exit::Failed, cause.clone().in_flow(&run.flow)));
+    }
+    if !run.funnel.adds_up() {
+        let cause = Cause::new("funnel", format!("the run does not add up: {}", run.funnel)).in_flow(&run.flow);
+        return Err(CliError::new(Exit::Failed, cause.advice("see koppel status, and report this as a defect")));
+    }
+    let attention = run.funnel.count(Outcome::Rejected) + run.funnel.count(Outcome::Parked);
+    Ok(if attention > 0 { Exit::Attention } else { Exit::Done })
+}

@@ -1,0 +1,159 @@
+//! `koppel status`: how everything stands, and what to do about what does not.
+
+use koppel_core::message::Step;
+use koppel_core::{Cause, Failure};
+use koppel_flows::config::{Config, FlowConfig, StoredConfig};
+use koppel_flows::waiting::{self, WaitReason};
+use koppel_flows::{connections, runs};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::error::{CliError, Exit};
+use crate::output::style::Colour;
+use crate::output::table::{Cell, Column};
+use crate::output::{Output, Table, moment};
+use crate::place::Place;
+
+/// Runs the command.
+pub async fn status(global: &Global, output: Output) -> Result<Exit, CliError> {
+    let place = Place::open(global).await?;
+    let stored = place.config().await?;
+    let config = &stored.config;
+    let applied = moment(stored.applied_at);
+    output.text(&format!("configuration: version {} of {}, applied {applied}\n", stored.version, stored.file));
+    let connections = show_connections(&place, output, config).await?;
+    let flows = show_flows(&place, output, config).await?;
+    let waiting = show_waiting(&place, output, &stored).await?;
+    let queues = show_queues(&place, output).await?;
+    output.document(&json!({
+        "version": stored.version, "file": stored.file, "applied_at": stored.applied_at,
+        "connections": connections, "flows": flows, "waiting": waiting, "queues": queues,
+    }));
+    Ok(Exit::Done)
+}
+
+async fn show_connections(place: &Place, output: Output, config: &Config) -> Result<Vec<Value>, Failure> {
+    let heads = [("connection", Column::Left), ("system", Column::Left), ("state", Column::Left), ("", Column::Left)];
+    let mut table = Table::new(&heads);
+    let mut list = Vec::new();
+    for (name, connection) in &config.connections {
+        let stopped = connections::stopped(&place.engine, &place.tenant, name).await?;
+        let (state, remark) = match &stopped {
+            None => (Cell::coloured("ok", Some(Colour::Green)), String::new()),
+            Some(stopped) => (
+                Cell::coloured("stopped", Some(Colour::Red)),
+                format!("{} (since {}). To do: koppel connect {name}", stopped.cause.message, moment(stopped.since)),
+            ),
+        };
+        table.row([name.as_str().into(), connection.system.as_str().into(), state, remark.into()]);
+        list.push(json!({ "connection": name, "system": connection.system, "stopped": stopped }));
+    }
+    output.text(&table.render(output.style, false));
+    Ok(list)
+}
+
+async fn show_flows(place: &Place, output: Output, config: &Config) -> Result<Vec<Value>, Failure> {
+    let mut list = Vec::new();
+    for (name, flow) in &config.flows {
+        let state = runs::state(&place.engine, &place.tenant, name).await?;
+        let (due, next) = next_run(place, flow, state.last_started).map_or_else(
+            |cause| (cause.message, None),
+            |next| (next.map_or_else(|| "only by koppel run".to_owned(), moment), next),
+        );
+        let from_to = format!("{} {} → {}", flow.entity, flow.from, flow.to);
+        output.text(&format!("\nflow {name}: {from_to}"));
+        let last = match &state.last_run {
+            Some((id, funnel)) => format!("{id}: {funnel}"),
+            None => "none has ended yet".to_owned(),
+        };
+        output.text(&format!("  last run  {last}"));
+        if let Some(open) = &state.open_run {
+            let funnel = runs::funnel(&place.engine, &place.tenant, name, open).await?;
+            output.text(&format!("  open run  {open}: {} of {} settled", funnel.settled(), funnel.fetched));
+        }
+        output.text(&format!("  next due  {}", if flow.paused { "paused" } else { &due }));
+        list.push(json!({
+            "flow": name, "from": flow.from, "to": flow.to, "entity": flow.entity, "paused": flow.paused,
+            "last_run": state.last_run.as_ref().map(|(id, funnel)| json!({ "run": id, "funnel": funnel })),
+            "open_run": state.open_run, "next_due": next, "cursor": state.cursor,
+        }));
+    }
+    Ok(list)
+}
+
+fn next_run(
+    place: &Place,
+    flow: &FlowConfig,
+    last: Option<chrono::DateTime<chrono::Utc>>,
+) -> Result<Option<chrono::DateTime<chrono::Utc>>, Cause> {
+    let now = place.engine.clock.now();
+    match (&flow.schedule, last) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Ok(Some(now)),
+        (Some(schedule), Some(last)) => schedule.next_after(last).map(|next| Some(next.max(now))),
+    }
+}
+
+async fn show_waiting(place: &Place, output: Output, stored: &StoredConfig) -> Result<Vec<Value>, Failure> {
+    let now = place.engine.clock.now();
+    let mut list = Vec::new();
+    for flow in stored.config.flows.keys() {
+        let mut records = waiting::list(&place.engine, &place.tenant, flow).await?;
+        records.sort_by(|a, b| (a.reason as u8, &a.label).cmp(&(b.reason as u8, &b.label)));
+        for reason in [WaitReason::Auth, WaitReason::Settings, WaitReason::Rejected, WaitReason::Unavailable] {
+            let of_reason: Vec<_> = records.iter().filter(|record| record.reason == reason).collect();
+            if of_reason.is_empty() {
+                continue;
+            }
+            output.text(&format!("\n{flow}: {} waiting, {}", of_reason.len(), told(reason)));
+            for record in of_reason {
+                let due = if record.is_due(now, stored.version) {
+                    "due now".to_owned()
+                } else {
+                    record.due_at.map_or_else(|| "not by itself".to_owned(), |due| format!("again {}", moment(due)))
+                };
+                let advice = record.cause.advice.as_ref().map(|a| format!(". To do: {a}")).unwrap_or_default();
+                output.text(&format!("  {}  {} ({due}){advice}", record.label, record.cause.message));
+                list.push(json!({ "flow": flow, "record": record }));
+            }
+        }
+    }
+    Ok(list)
+}
+
+fn told(reason: WaitReason) -> &'static str {
+    match reason {
+        WaitReason::Unavailable => "because the other side was not to be reached or a limit was used up",
+        WaitReason::Settings => "because configuration or master data is missing",
+        WaitReason::Auth => "because a connection needs consent",
+        WaitReason::Rejected => "because they cannot be delivered as they are",
+    }
+}
+
+async fn show_queues(place: &Place, output: Output) -> Result<Vec<Value>, Failure> {
+    let mut table = Table::new(&[
+        ("queue", Column::Left),
+        ("waiting", Column::Right),
+        ("in hand", Column::Right),
+        ("delayed", Column::Right),
+        ("dead letters", Column::Right),
+    ]);
+    let (mut list, mut all_dead) = (Vec::new(), 0);
+    for step in Step::QUEUED {
+        let depth = place.queue.depth(step).await?;
+        all_dead += depth.dead;
+        let dead = Cell::coloured(depth.dead.to_string(), (depth.dead > 0).then_some(Colour::Red));
+        let number = |number: u64| Cell::from(number.to_string());
+        table.row([step.name().into(), number(depth.waiting), number(depth.in_hand), number(depth.delayed), dead]);
+        list.push(json!({
+            "step": step, "waiting": depth.waiting, "in_hand": depth.in_hand, "delayed": depth.delayed,
+            "dead": depth.dead, "next_due": depth.next_due,
+        }));
+    }
+    output.text("");
+    output.table(&table);
+    if all_dead > 0 {
+        output.note("look at the dead letters with koppel dead-letters list");
+    }
+    Ok(list)
+}
