@@ -8,11 +8,12 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use koppel_connectors::http::Deps;
 use koppel_connectors::registry::Registry;
 use koppel_core::event::Event;
 use koppel_core::message::Step;
-use koppel_core::ports::{Clock, QueueMessage, Queue, SystemClock, Systems};
+use koppel_core::ports::{Clock, QueueMessage, SystemClock, Systems};
 use koppel_core::{Failure, Tenant};
 use koppel_hosting::aws::{self, Names, SqsQueue, Stack};
 use koppel_hosting::contract::{self, RealTime};
@@ -58,18 +59,24 @@ impl Emulator {
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.answer.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.answer))
+        self.answer
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no {pointer} in {}", self.answer))
     }
 
-    async fn stack(&self) -> Stack {
-        let config = aws::sdk_config_at(
+    async fn config(&self) -> aws::SdkConfig {
+        aws::sdk_config_at(
             self.text("/endpoint"),
             self.text("/region"),
             self.text("/environment/AWS_ACCESS_KEY_ID"),
             self.text("/environment/AWS_SECRET_ACCESS_KEY"),
         )
-        .await;
-        aws::connect_with(&config, self.text("/stack"), systems).await.unwrap()
+        .await
+    }
+
+    async fn stack(&self) -> Stack {
+        aws::connect_with(&self.config().await, self.text("/stack"), systems).await.unwrap()
     }
 
     /// Queues beside the stack, so that no function takes the messages of a rule.
@@ -92,8 +99,7 @@ impl Emulator {
             urls.insert(format!("{word}QueueUrl"), made["queue"].clone());
             urls.insert(format!("{word}DeadLettersUrl"), made["dead_letters"].clone());
         }
-        let config = aws::sdk_config_at(self.text("/endpoint"), self.text("/region"), "test", "test").await;
-        SqsQueue::new(&config, Names::from_outputs(&urls)).with_visibility(visibility)
+        SqsQueue::new(&self.config().await, Names::from_outputs(&urls)).with_visibility(visibility)
     }
 }
 
@@ -115,33 +121,62 @@ struct Listener {
     heard: tokio::sync::Mutex<Vec<Event>>,
 }
 
+#[async_trait]
 impl contract::bus::Published for Listener {
-    fn events<'a, 'b, 'c>(
-        &'a self,
-        tenant: &'b Tenant,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<Event>, Failure>> + Send + 'c>>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        Box::pin(async move {
-            let mut heard = self.heard.lock().await;
-            for message in self.queue.receive(Step::Write, 10).await? {
-                let envelope: Value = serde_json::from_str(&message.body).unwrap();
-                let event: Event = serde_json::from_value(envelope["detail"].clone()).unwrap();
-                assert_eq!(envelope["detail-type"], event.kind.name(), "rules match on the detail type");
-                heard.push(event);
-                self.queue.ack(&message.receipt).await?;
-            }
-            Ok(heard.iter().filter(|event| event.tenant == *tenant).cloned().collect())
-        })
+    async fn events(&self, tenant: &Tenant) -> Result<Vec<Event>, Failure> {
+        let mut heard = self.heard.lock().await;
+        for message in self.queue.receive(Step::Write, 10).await? {
+            let envelope: Value = serde_json::from_str(&message.body).unwrap();
+            let event: Event = serde_json::from_value(envelope["detail"].clone()).unwrap();
+            assert_eq!(envelope["detail-type"], event.kind.name(), "rules match on the detail type");
+            heard.push(event);
+            self.queue.ack(&message.receipt).await?;
+        }
+        Ok(heard.iter().filter(|event| event.tenant == *tenant).cloned().collect())
     }
 }
 
+/// One test, because starting the emulator and deploying takes longer than everything else.
 #[tokio::test]
-async fn the_cloud_engine_keeps_the_rules_of_every_port() {
+async fn the_stack_on_the_emulator_is_an_engine_like_any_other() {
     let emulator = Emulator::up();
+    a_stack_that_is_not_there_is_named(&emulator).await;
+    a_deployed_function_sets_aside_what_it_cannot_read(&emulator).await;
+    the_engine_keeps_the_rules_of_every_port(&emulator).await;
+}
+
+async fn a_stack_that_is_not_there_is_named(emulator: &Emulator) {
+    let failure = aws::connect_with(&emulator.config().await, "kopel", systems).await.err().unwrap();
+    assert!(failure.to_string().contains("«kopel»"), "{failure}");
+}
+
+/// A message that no step can read travels through a deployed function to its dead letters, and there again when it is
+/// sent again.
+async fn a_deployed_function_sets_aside_what_it_cannot_read(emulator: &Emulator) {
+    let stack = emulator.stack().await;
+    for step in Step::QUEUED {
+        let message = QueueMessage { group: "main#x#0".into(), dedup_id: format!("{step}#x"), body: "garbage".into() };
+        stack.engine.queue.send(step, &[message]).await.unwrap();
+    }
+    for step in Step::QUEUED {
+        assert_eq!(dead_letters(&stack.queues, step).await, ["garbage"], "{step}");
+        assert_eq!(stack.queues.redrive(step).await.unwrap(), 1, "{step}");
+        assert_eq!(dead_letters(&stack.queues, step).await, ["garbage"], "{step}, after it was sent again");
+    }
+}
+
+async fn dead_letters(queues: &SqsQueue, step: Step) -> Vec<String> {
+    for _ in 0..300 {
+        let letters = queues.dead_letters(step, 10).await.unwrap();
+        if !letters.is_empty() {
+            return letters.into_iter().map(|letter| letter.body).collect();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Vec::new()
+}
+
+async fn the_engine_keeps_the_rules_of_every_port(emulator: &Emulator) {
     let (stack, again) = (emulator.stack().await, emulator.stack().await);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (time, brief) = (Arc::new(RealTime), Duration::from_secs(2));
@@ -173,40 +208,4 @@ async fn the_cloud_engine_keeps_the_rules_of_every_port() {
         eprintln!("{port}: {report}");
     }
     [store, vault, queue, bus].iter().for_each(contract::Report::assert);
-}
-
-/// A message that no step can read travels through a deployed function to its dead letters, and back when asked.
-#[tokio::test]
-async fn a_deployed_function_sets_aside_what_it_cannot_read() {
-    let emulator = Emulator::up();
-    let stack = emulator.stack().await;
-    for step in Step::QUEUED {
-        let message = QueueMessage { group: "main#x#0".into(), dedup_id: format!("{step}#x"), body: "garbage".into() };
-        stack.engine.queue.send(step, &[message]).await.unwrap();
-    }
-    for step in Step::QUEUED {
-        let letters = dead_letters(&stack.queues, step).await;
-        assert_eq!(letters, ["garbage"], "{step}");
-        assert_eq!(stack.queues.redrive(step).await.unwrap(), 1, "{step}");
-        assert_eq!(dead_letters(&stack.queues, step).await, ["garbage"], "{step}, after it was sent again");
-    }
-}
-
-async fn dead_letters(queues: &SqsQueue, step: Step) -> Vec<String> {
-    for _ in 0..300 {
-        let letters = queues.dead_letters(step, 10).await.unwrap();
-        if !letters.is_empty() {
-            return letters.into_iter().map(|letter| letter.body).collect();
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Vec::new()
-}
-
-#[tokio::test]
-async fn a_stack_that_is_not_there_is_named() {
-    let emulator = Emulator::up();
-    let config = aws::sdk_config_at(emulator.text("/endpoint"), emulator.text("/region"), "test", "test").await;
-    let failure = aws::connect_with(&config, "kopel", systems).await.err().unwrap();
-    assert!(failure.to_string().contains("«kopel»"), "{failure}");
 }

@@ -16,7 +16,7 @@ mod vault_kms;
 
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
+pub use aws_config::SdkConfig;
 use koppel_core::Failure;
 use koppel_core::ports::{Clock, SystemClock, Systems};
 use koppel_flows::Engine;
@@ -24,7 +24,7 @@ use koppel_flows::Engine;
 use crate::Ports;
 
 pub use bus_eventbridge::EventBridgeBus;
-pub use client::sdk_config;
+pub use client::{sdk_config, sdk_config_at};
 pub use names::Names;
 pub use queue_sqs::SqsQueue;
 pub use settle_sqs::SqsSettle;

@@ -32,6 +32,10 @@ impl ReceivingQueue for SqsQueue {
         let url = self.names.queue(receipt.step)?;
         match self.client.delete_message().queue_url(url).receipt_handle(&receipt.token).send().await {
             Ok(_) => Ok(Settled::Done),
+            // A message that is gone already: AWS itself answers with success, others with this.
+            Err(error) if error.code().is_some_and(|code| code.ends_with("ReceiptHandleIsInvalid")) => {
+                Ok(Settled::Done)
+            }
             Err(error) if error.code().is_some_and(is_stale) => Ok(Settled::Stale),
             Err(error) => Err(Trouble::of("SQS DeleteMessage", &error).failure()),
         }

@@ -1,7 +1,7 @@
 //! The vault on KMS: envelope encryption with data keys that are kept in memory for a while.
 //!
 //! A sealed value is: format (1 byte), length of the wrapped key (2 bytes), wrapped key, nonce (12 bytes), AES-256-GCM
-//! ciphertext with tag. The context is authenticated by AES-GCM; its first two parts (purpose and tenant) are also the
+//! ciphertext with tag. Context and wrapped key are authenticated by AES-GCM; the first two parts of the context (purpose and tenant) are also the
 //! encryption context of the data key, so that the audit log of KMS shows what for and for whom a key was opened.
 
 use std::collections::HashMap;
@@ -168,8 +168,12 @@ fn encrypt(
 ) -> Result<Vec<u8>, Failure> {
     let length = u16::try_from(wrapped.len()).map_err(|_| not_sealed("the wrapped key is too long"))?;
     let mut body = plain.to_vec();
-    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context.as_bytes()), &mut body)
-        .map_err(|_| not_sealed("AES-GCM refused it"))?;
+    key.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(authenticated(wrapped, context)),
+        &mut body,
+    )
+    .map_err(|_| not_sealed("AES-GCM refused it"))?;
     Ok([&[FORMAT], &length.to_be_bytes()[..], wrapped, &nonce, &body].concat())
 }
 
@@ -177,9 +181,14 @@ fn decrypt(key: &LessSafeKey, parts: &Parts<'_>, context: &str) -> Result<Vec<u8
     let mut body = parts.ciphertext.to_vec();
     let nonce = Nonce::assume_unique_for_key(parts.nonce);
     let plain = key
-        .open_in_place(nonce, Aad::from(context.as_bytes()), &mut body)
+        .open_in_place(nonce, Aad::from(authenticated(parts.wrapped, context)), &mut body)
         .map_err(|_| not_opened("it was changed, or sealed for another purpose"))?;
     Ok(plain.to_vec())
+}
+
+/// What is authenticated besides the ciphertext. The length in front keeps key and context apart.
+fn authenticated(wrapped: &[u8], context: &str) -> Vec<u8> {
+    [&wrapped.len().to_be_bytes()[..], wrapped, context.as_bytes()].concat()
 }
 
 /// The first two parts of a context, as in `trail#main#web-orders#23`: what for, and whose data it is.
@@ -229,6 +238,7 @@ mod tests {
         assert_eq!(decrypt(&key(1), &parts, "main#shop").unwrap(), b"secret");
         assert!(decrypt(&key(1), &parts, "main#books").is_err());
         assert!(decrypt(&key(2), &parts, "main#shop").is_err());
+        assert!(decrypt(&key(1), &Parts { wrapped: b"Wrapped", ..parts }, "main#shop").is_err());
         let cut = Parts::of(&sealed[..sealed.len() - 1]).unwrap();
         assert!(decrypt(&key(1), &cut, "main#shop").is_err());
     }
