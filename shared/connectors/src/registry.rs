@@ -133,8 +133,14 @@ fn cannot(connection: &Connection, facts: &SystemFacts, what: &str, verb: &str) 
 
 /// Connectors by tenant and connection, remade when the connection's configuration changed.
 struct Cache<T: ?Sized> {
-    made: Mutex<HashMap<(String, String), (u64, Arc<T>)>>,
+    made: Mutex<HashMap<Name, Made<T>>>,
 }
+
+/// Tenant and connection.
+type Name = (String, String);
+
+/// A connector and the mark of the configuration it was made of.
+type Made<T> = (u64, Arc<T>);
 
 impl<T: ?Sized> Default for Cache<T> {
     fn default() -> Self {

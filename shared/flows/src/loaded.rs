@@ -51,8 +51,8 @@ pub struct LoadedFlow {
     pub lanes: u32,
     /// Nothing older is read.
     pub since: DateTime<Utc>,
-    /// Time zone of document dates.
-    pub time_zone: Tz,
+    /// Time zone of document dates, when it is not the shop's own.
+    pub time_zone: Option<Tz>,
     /// Priority of its calls.
     pub priority: Priority,
     /// Hashes personal keys of this tenant.
@@ -100,7 +100,8 @@ fn cached(engine: &Engine, tenant: &Tenant, name: &str, version: u64) -> Option<
     flows.get(&(tenant.clone(), name.to_owned(), version)).cloned()
 }
 
-async fn remember(
+/// Compiles a flow of a configuration and keeps it.
+pub(crate) async fn remember(
     engine: &Engine,
     tenant: &Tenant,
     name: &str,
@@ -146,7 +147,7 @@ pub struct Prepared {
     condition: Option<Expression>,
     lanes: u32,
     since: DateTime<Utc>,
-    time_zone: Tz,
+    time_zone: Option<Tz>,
     priority: Priority,
 }
 
@@ -196,15 +197,15 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
             }
         },
     };
-    let time_zone = match &flow.settings.time_zone {
-        None => Tz::Europe__Amsterdam,
-        Some(zone) => Tz::from_str(zone).unwrap_or_else(|_| {
+    let time_zone = flow.settings.time_zone.as_deref().and_then(|zone| match Tz::from_str(zone) {
+        Ok(zone) => Some(zone),
+        Err(_) => {
             causes.push(at(Cause::new("unknown_timezone", format!("«{zone}» is not a time zone"))
                 .advice("use a name such as Europe/Amsterdam")
                 .in_row("settings.time_zone")));
-            Tz::UTC
-        }),
-    };
+            None
+        }
+    });
     let since = match flow.since.as_deref().map(parse_since) {
         None => DateTime::UNIX_EPOCH,
         Some(Ok(since)) => since,

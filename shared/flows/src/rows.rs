@@ -45,15 +45,21 @@ pub fn compile(
     let mut row_file = RowFile::parse(rows.name, rows.text).map_err(causes)?;
     row_file.override_rows(own, file).map_err(causes)?;
     let checks = match side {
-        Side::Source => canonical::source_checks(entity),
-        Side::Target => canonical::target_checks(entity, target_fields(facts)?),
+        Side::Source => canonical::source_checks(entity, native_fields(facts, rows.name)?),
+        Side::Target => canonical::target_checks(entity, native_fields(facts, rows.name)?),
     };
     compile_rows(&row_file, &checks).map_err(causes)
 }
 
-/// The native fields that can be written, from the connector's field catalogue.
-fn target_fields(facts: &'static SystemFacts) -> Result<FieldCatalogue, Vec<Cause>> {
-    FieldCatalogue::parse(&format!("{}/fields.yaml", facts.id), facts.fields).map_err(causes)
+/// The native fields of one rows file: its section in the connector's field catalogue.
+fn native_fields(facts: &'static SystemFacts, rows: &str) -> Result<FieldCatalogue, Vec<Cause>> {
+    let file = format!("{}/fields.yaml", facts.id);
+    let section = rows.rsplit('/').next().unwrap_or(rows).trim_end_matches(".yaml");
+    let broken = |what: String| vec![Cause::new("broken_connector", what).in_file(&file)];
+    let sections: serde_json::Value =
+        serde_saphyr::from_str(facts.fields).map_err(|error| broken(format!("not valid YAML: {error}")))?;
+    let fields = sections.get(section).ok_or_else(|| broken(format!("no section «{section}»")))?;
+    FieldCatalogue::parse(&file, &fields.to_string()).map_err(causes)
 }
 
 /// Reads a condition such as `filter.where`.

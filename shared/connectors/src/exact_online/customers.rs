@@ -15,10 +15,6 @@ use serde_json::{Map, Value, json};
 use super::client::Client;
 use super::{odata, payload};
 
-/// Key among the addresses of a link that says: the account is no customer yet and must become one before an order can
-/// name it. No hash of a place looks like this.
-const NOT_A_CUSTOMER_YET: &str = "account-status";
-
 const ACCOUNTS: &str = "crm/Accounts";
 const CONTACTS: &str = "crm/Contacts";
 const ADDRESSES: &str = "crm/Addresses";
@@ -101,15 +97,12 @@ fn is_customer(row: &Value) -> bool {
 
 /// The link to an account that was read.
 fn link(row: &Value) -> CustomerLink {
-    let mut addresses = BTreeMap::new();
-    if !is_customer(row) {
-        addresses.insert(NOT_A_CUSTOMER_YET.to_owned(), odata::field(row, "Status").unwrap_or_default());
-    }
     CustomerLink {
         id: odata::field(row, "ID").unwrap_or_default(),
         code: odata::field(row, "Code").unwrap_or_default(),
         contact: None,
-        addresses,
+        not_yet_customer: !is_customer(row),
+        addresses: BTreeMap::new(),
     }
 }
 
@@ -165,7 +158,7 @@ pub(super) async fn send(
     if !fixed && known.is_some() {
         if decision.update && !parts.account.is_empty() {
             update_account(client, &link, &parts.account, calls).await?;
-            link.addresses.remove(NOT_A_CUSTOMER_YET);
+            link.not_yet_customer = false;
         } else {
             promote(client, &mut link, calls).await?;
         }
@@ -185,14 +178,14 @@ pub(super) async fn send(
 
 /// The account was found as a prospect or suspect, and nobody has made it a customer since.
 pub(super) fn is_no_customer_yet(link: &CustomerLink) -> bool {
-    link.addresses.contains_key(NOT_A_CUSTOMER_YET)
+    link.not_yet_customer
 }
 
 /// Makes a prospect or suspect a customer: an order cannot name it before.
 pub(super) async fn promote(client: &Client, link: &mut CustomerLink, calls: &Calls) -> Result<(), Failure> {
     if is_no_customer_yet(link) {
         client.update(ACCOUNTS, &link.id, json!({ "Status": "C" }), calls).await?;
-        link.addresses.remove(NOT_A_CUSTOMER_YET);
+        link.not_yet_customer = false;
     }
     Ok(())
 }
@@ -346,8 +339,8 @@ mod tests {
     #[test]
     fn a_prospect_is_marked_until_it_is_a_customer() {
         let prospect = link(&account("p", "P", "/Date(1)/"));
-        assert_eq!((prospect.code.as_str(), prospect.addresses[NOT_A_CUSTOMER_YET].as_str()), ("7", "P"));
-        assert!(link(&account("c", "C", "/Date(1)/")).addresses.is_empty());
+        assert_eq!((prospect.code.as_str(), prospect.not_yet_customer), ("7", true));
+        assert!(!link(&account("c", "C", "/Date(1)/")).not_yet_customer);
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct CustomerLink {
     /// Id of the contact person, for companies.
     #[serde(default)]
     pub contact: Option<String>,
+    /// The target has it, but not as one who can buy (a prospect): it must be made a customer first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_yet_customer: bool,
     /// Delivery addresses that exist: keyed hash of the place → id.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,

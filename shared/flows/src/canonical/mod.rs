@@ -6,8 +6,8 @@ use koppel_mapping::{Checks, FieldCatalogue, Value};
 const ORDER: &str = include_str!("order.yaml");
 
 /// Checks of source rows: they read `source` and fill the canonical document.
-pub fn source_checks(entity: Entity) -> Checks {
-    let checks = Checks::new().variable("source");
+pub fn source_checks(entity: Entity, native: FieldCatalogue) -> Checks {
+    let checks = Checks::new().catalogued("source", native);
     match canonical(entity) {
         Some(catalogue) => checks.target(catalogue),
         None => checks,
@@ -23,6 +23,7 @@ pub fn target_checks(entity: Entity, fields: FieldCatalogue) -> Checks {
         Entity::Customers => "customer",
         Entity::Prices => "price",
     };
+    // Connectors read `order.refs.…` and `customer.deliver_elsewhere` too, which are not part of the documents.
     Checks::new().variable(name).target(fields)
 }
 

@@ -21,18 +21,15 @@ pub fn declared(facts: &SystemFacts) -> Result<Vec<OptionFacts>, Cause> {
     let broken = |what: String| Cause::new("broken_connector", format!("settings.yaml of {}: {what}", facts.id));
     let value: serde_json::Value = serde_saphyr::from_str(facts.settings).map_err(|e| broken(e.to_string()))?;
     let mut declared = Vec::new();
-    for (section, secret) in [("options", false), ("credentials", true)] {
-        let Some(options) = value.get(section).and_then(serde_json::Value::as_object) else { continue };
-        for (name, option) in options {
-            // What has a default works without being written down.
-            let has_default = option.get("default").is_some_and(|default| !default.is_null());
-            declared.push(OptionFacts {
-                name: name.clone(),
-                secret,
-                required: option["required"].as_bool().unwrap_or(false) && !has_default,
-                label: option["label"]["en"].as_str().unwrap_or_default().to_owned(),
-            });
-        }
+    for option in value.get("connection").and_then(serde_json::Value::as_array).into_iter().flatten() {
+        // What has a default works without being written down.
+        let has_default = option.get("default").is_some_and(|default| !default.is_null());
+        declared.push(OptionFacts {
+            name: option["name"].as_str().unwrap_or_default().to_owned(),
+            secret: option["secret"].as_bool().unwrap_or(false),
+            required: option["required"].as_bool().unwrap_or(false) && !has_default,
+            label: option["label"]["en"].as_str().unwrap_or_default().to_owned(),
+        });
     }
     if declared.is_empty() { Err(broken("it declares no options".into())) } else { Ok(declared) }
 }

@@ -310,7 +310,7 @@ pub struct FlowSettings {
     /// What happens to a difference of cents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rounding: Option<Rounding>,
-    /// Time zone of document dates; default Europe/Amsterdam.
+    /// Time zone of document dates, when they should not be the shop's own days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }

@@ -187,6 +187,13 @@ fn decide(
     Ok(Decision { record: record.clone(), natural_key, action: Action::Create, customer, payload, content_hash })
 }
 
+/// What would be sent for one record if the target had everything that the settings name. Nothing is asked or stored.
+pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Decision, Failure> {
+    let orders: Vec<&Order> = order_of(record).into_iter().collect();
+    let references = References::assume(flow, &orders);
+    decide(engine, flow, record, document_hash(&record.document), &references, &Customers::default())
+}
+
 /// Hash of what matters for delivery: a new status or date alone is not a change.
 fn document_hash(document: &Document) -> String {
     let mut value = serde_json::to_value(document).unwrap_or_default();

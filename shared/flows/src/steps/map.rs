@@ -52,12 +52,14 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
     runs::report(engine, header, Step::Map, 0, &results, 0).await
 }
 
-enum Mapped {
+/// What became of a source record.
+pub(super) enum Mapped {
     Passed { record: MappedRecord, sheet: Option<Sheet> },
     Filtered(RecordResult),
 }
 
-fn map_record(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Mapped, Failure> {
+/// Filter, source rows, settings, proof of cents: everything this step does with one record, storing nothing.
+pub(super) fn map_record(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Mapped, Failure> {
     let source = Value::from_json(&record.raw);
     let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
     if let Some(reason) = filtered(flow, record, &scope)? {
@@ -143,7 +145,10 @@ fn without_nulls(json: &serde_json::Value) -> serde_json::Value {
 }
 
 fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>, Failure> {
-    order.date = order.created_at.with_timezone(&flow.time_zone).date_naive();
+    // The rows give the shop's own day; a time zone in the settings says that the books want another.
+    if let Some(zone) = &flow.time_zone {
+        order.date = order.created_at.with_timezone(zone).date_naive();
+    }
     // A company without a name is a private person.
     order.customer.company = order.customer.company.take().filter(|company| !company.name.trim().is_empty());
     if let Some(max) = flow.target_facts.reference_max_chars {

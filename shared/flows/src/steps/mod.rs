@@ -6,6 +6,7 @@
 mod check;
 mod fetch;
 mod map;
+pub mod preview;
 mod schedule;
 mod settle;
 mod write;
@@ -15,7 +16,7 @@ use koppel_core::message::Task;
 
 use crate::Engine;
 
-pub use schedule::schedule;
+pub use schedule::{end_run, schedule};
 
 /// Runs the step that `task` is for.
 pub async fn run_task(engine: &Engine, task: Task) -> Result<(), Failure> {

@@ -30,9 +30,7 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
 }
 
 async fn schedule_flow(engine: &Engine, tenant: &Tenant, stored: &StoredConfig, flow: &str) -> Result<(), Failure> {
-    if let Some(run) = runs::finish(engine, tenant, flow).await? {
-        tell(engine, tenant, &run).await?;
-    }
+    end_run(engine, tenant, flow).await?;
     let Some(config) = stored.config.flows.get(flow) else { return Ok(()) };
     if config.paused {
         return Ok(());
@@ -67,6 +65,17 @@ async fn schedule_flow(engine: &Engine, tenant: &Tenant, stored: &StoredConfig, 
         runs::start(engine, tenant, flow, Scope::default()).await?;
     }
     Ok(())
+}
+
+/// Ends the open run of a flow when its funnel adds up, and publishes how it ended.
+///
+/// Returns the run when this call ended it.
+pub async fn end_run(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<Option<Run>, Failure> {
+    let ended = runs::finish(engine, tenant, flow).await?;
+    if let Some(run) = &ended {
+        tell(engine, tenant, run).await?;
+    }
+    Ok(ended)
 }
 
 /// Publishes how a run ended.

@@ -19,8 +19,8 @@ use crate::{connections, waiting};
 /// Waits up to this long stay in the queue; longer ones are parked, so that the queue drains.
 pub const LONGEST_WAIT_IN_QUEUE: Duration = Duration::from_secs(15 * 60);
 
-/// After this time of failing, a chunk is parked.
-const FAILING_FOR_LONG: TimeDelta = TimeDelta::minutes(15);
+/// After this time of failing, a chunk is parked (and a run that cannot read is ended).
+const FAILING_FOR_LONG: TimeDelta = TimeDelta::minutes(5);
 
 /// The engine can help by handing out the same message again soon.
 pub fn is_short_retry(failure: &Failure) -> bool {
@@ -81,7 +81,7 @@ pub async fn chunk_failed(
     Ok(results)
 }
 
-/// The same chunk has failed in the same step for a quarter of an hour. Throttling does not count: it ends by itself.
+/// The same chunk has failed in the same step for minutes. Throttling does not count: it ends by itself.
 async fn has_failed_for_long(engine: &Engine, header: &Header, step: Step, failure: &Failure) -> Result<bool, Failure> {
     if matches!(failure, Failure::Retry { reason: RetryReason::Throttled | RetryReason::Busy, .. }) {
         return Ok(false);
@@ -128,7 +128,7 @@ pub async fn source_failure(
 ) -> Result<(), Failure> {
     let Err(failure) = result else { return Ok(()) };
     let failure = failure.map_cause(|cause| cause.in_flow(&flow.name).at_connection(&flow.flow.from));
-    if is_short_retry(&failure) {
+    if is_short_retry(&failure) && !has_failed_for_long(engine, header, Step::Fetch, &failure).await? {
         return Err(failure);
     }
     note_connection(engine, flow, &flow.flow.from, &failure).await?;

@@ -69,7 +69,7 @@ async fn accounts_come_first_and_contacts_only_for_the_rest() {
     );
     let piet = &found[&key("piet@example.test")];
     assert_eq!((piet.id.clone(), piet.contact.clone()), (guid(4), Some(guid(41))));
-    assert!(found[&key("anja@example.test")].addresses.contains_key("account-status"));
+    assert!(found[&key("anja@example.test")].not_yet_customer);
     let seen = world.server.take();
     assert_eq!(
         seen.iter().map(Seen::line).collect::<Vec<_>>(),
@@ -184,13 +184,14 @@ async fn a_prospect_becomes_a_customer_once() {
     let world = World::new(|seen| if seen.method == "PUT" { Reply::empty(204) } else { created(seen) }).await;
     let prospect = CustomerLink {
         contact: Some(guid(8)),
-        addresses: [("account-status".to_owned(), "P".to_owned()), ("place".to_owned(), guid(9))].into(),
+        not_yet_customer: true,
+        addresses: [("place".to_owned(), guid(9))].into(),
         ..known()
     };
     let link = world.exact.send_customer(&company(), Some(&prospect), &world.calls).await.unwrap();
     let seen = world.server.take();
     assert_eq!((seen.len(), seen[0].body()), (1, json!({"Status":"C"})));
-    assert!(!link.addresses.contains_key("account-status"));
+    assert!(!link.not_yet_customer);
     world.exact.send_customer(&company(), Some(&link), &world.calls).await.unwrap();
     assert_eq!(world.server.take().len(), 0);
 }

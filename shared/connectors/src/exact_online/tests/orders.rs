@@ -79,7 +79,7 @@ async fn a_prospect_that_is_refused_is_made_a_customer_and_its_order_posted_agai
     })
     .await;
     let mut prospect = customer();
-    prospect.addresses.insert("account-status".into(), "S".into());
+    prospect.not_yet_customer = true;
     let payload = order_payload(&order(), DocumentType::SalesOrder);
     world.exact.send_order(DocumentType::SalesOrder, &payload, &prospect, None, &world.calls).await.unwrap();
     let all = ["POST salesorder/SalesOrders", "PUT crm/Accounts", "POST salesorder/SalesOrders"];

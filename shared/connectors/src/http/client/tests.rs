@@ -151,7 +151,7 @@ async fn exchanges_are_recorded_without_secrets_and_cut() {
     let long = "é".repeat(100_000);
     let server = TestServer::start(move |seen| match seen.path.as_str() {
         "/long" => Reply { status: 200, body: long.clone(), ..Reply::default() },
-        "/echo" => Reply::json(400, format!("{{\"error\":\"very-secret-value is wrong\",\"n\":1.10}}")),
+        "/echo" => Reply::json(400, "{\"error\":\"very-secret-value is wrong\",\"n\":1.10}"),
         _ => Reply::json(200, "{}"),
     })
     .await;

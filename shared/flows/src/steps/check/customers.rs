@@ -20,6 +20,7 @@ use crate::privacy::content_hash;
 use crate::rows::row_cause;
 
 /// What is known about the customers of a chunk, by keyed hash.
+#[derive(Default)]
 pub struct Customers {
     known: BTreeMap<String, StoredLink>,
 }
@@ -98,7 +99,7 @@ impl Customers {
                 normalize_email(&order.customer.email).map(String::from).unwrap_or_default()
             },
             link,
-            delivery_key: elsewhere.then(|| flow.keyed_hash.of("place", &customer.shipping.place_key())),
+            delivery_key: elsewhere.then(|| flow.keyed_hash.of("place", &receiver_and_place(&customer))),
             payload,
             content_hash: hash,
             update: flow.flow.settings.customer.update && fixed.is_none() && changed,
@@ -131,6 +132,12 @@ fn as_posted(order: &Order, fixed: bool) -> Customer {
 
 fn delivers_elsewhere(customer: &Customer, fixed: bool) -> bool {
     !customer.shipping.is_empty() && (fixed || !customer.shipping.same_place(&customer.billing))
+}
+
+/// Two receivers in one house are two delivery addresses: the target prints the name.
+fn receiver_and_place(customer: &Customer) -> String {
+    let to = &customer.shipping;
+    format!("{}|{}|{}", to.company.trim().to_lowercase(), to.full_name().to_lowercase(), to.place_key())
 }
 
 fn without_delivery(payload: &serde_json::Value) -> serde_json::Value {

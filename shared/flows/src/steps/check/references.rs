@@ -30,17 +30,7 @@ impl References {
         orders: &[&Order],
         calls: &Calls,
     ) -> Result<Self, Failure> {
-        let mut wanted: BTreeMap<Lookup, BTreeSet<NonEmpty>> = BTreeMap::new();
-        for order in orders {
-            let lines = order.lines.iter().map(|line| &line.codes);
-            for codes in std::iter::once(&order.codes).chain(std::iter::once(&order.customer.codes)).chain(lines) {
-                for &lookup in flow.target_facts.lookups {
-                    if let Some(code) = codes.get(lookup.name()).and_then(NonEmpty::new) {
-                        wanted.entry(lookup).or_default().insert(code);
-                    }
-                }
-            }
-        }
+        let wanted = wanted(flow, orders);
         let mut resolved = BTreeMap::new();
         for (lookup, codes) in wanted {
             let codes: Vec<NonEmpty> = codes.into_iter().collect();
@@ -48,6 +38,23 @@ impl References {
             resolved.insert(lookup, known);
         }
         Ok(Self { resolved })
+    }
+
+    /// References as if the target had every code, with ids that say what they stand for.
+    pub fn assume(flow: &LoadedFlow, orders: &[&Order]) -> Self {
+        let assumed = |lookup: Lookup, code: &NonEmpty| Reference {
+            id: format!("<id of {} {code}>", lookup.label()),
+            code: code.as_str().to_owned(),
+            ..Reference::default()
+        };
+        let resolved = wanted(flow, orders)
+            .into_iter()
+            .map(|(lookup, codes)| {
+                let list = codes.into_iter().map(|code| (code.clone(), assumed(lookup, &code))).collect();
+                (lookup, list)
+            })
+            .collect();
+        Self { resolved }
     }
 
     /// The reference of one code, or what to do about its absence.
@@ -136,6 +143,22 @@ impl References {
         }
         Ok(())
     }
+}
+
+/// Every code of these orders, by list.
+fn wanted(flow: &LoadedFlow, orders: &[&Order]) -> BTreeMap<Lookup, BTreeSet<NonEmpty>> {
+    let mut wanted: BTreeMap<Lookup, BTreeSet<NonEmpty>> = BTreeMap::new();
+    for order in orders {
+        let lines = order.lines.iter().map(|line| &line.codes);
+        for codes in std::iter::once(&order.codes).chain(std::iter::once(&order.customer.codes)).chain(lines) {
+            for &lookup in flow.target_facts.lookups {
+                if let Some(code) = codes.get(lookup.name()).and_then(NonEmpty::new) {
+                    wanted.entry(lookup).or_default().insert(code);
+                }
+            }
+        }
+    }
+    wanted
 }
 
 fn missing(flow: &LoadedFlow, lookup: Lookup, code: &str) -> Failure {
