@@ -18,10 +18,10 @@ with_sandbox = umask 077; mkdir -p $(KOPPEL_DIR); : > $(KOPPEL_DIR)/sandbox.out;
 run-build:
 	@cargo build --quiet -p koppel -p koppel-sandbox
 
-## run: bring the orders of the sandbox shop into the sandbox books, and show what became of each
+## run: bring the orders of the sandbox shop into the sandbox books, and show each; a second time all are unchanged
 run: run-build
 	@$(with_sandbox); \
-	$(KOPPEL) apply && $(KOPPEL) connect shop && $(KOPPEL) connect books --auto && $(KOPPEL) run web-orders
+	$(KOPPEL) apply && $(KOPPEL) connect shop && $(KOPPEL) connect books --auto && $(KOPPEL) run web-orders --since 2026-01-01
 
 ## run-reset: forget what `make run` has kept
 run-reset:

@@ -11,7 +11,7 @@ use koppel_core::{Cause, Failure};
 use koppel_flows::Engine;
 use koppel_flows::runs::{self, Run};
 use koppel_flows::steps::end_run;
-use koppel_hosting::local::{Chain, Drain, Drained, LocalHost, Steps, stop_signal};
+use koppel_hosting::local::{Chain, Drain, Drained, HostSettings, LocalHost, Steps, Waits, stop_signal};
 
 use crate::error::{CliError, Exit};
 use crate::output::{Progress, moment};
@@ -21,6 +21,10 @@ use crate::place::Place;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Waits for a limit are sat out up to this length: they end by themselves.
 const PATIENCE_WITH_LIMITS: TimeDelta = TimeDelta::minutes(15);
+/// What an earlier command left waiting is waited for up to this length.
+const PATIENCE_WITH_LEFTOVERS: TimeDelta = TimeDelta::minutes(2);
+/// Longest wait after a failure: somebody watches, and may have repaired what was broken.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// How often a stack is looked at.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -63,7 +67,11 @@ pub async fn to_the_end(place: &Place, flow: &str, run: &str, progress: &Progres
 
 async fn work(place: &Place, flow: &str, run: &str, progress: &Progress) -> Result<Run, CliError> {
     let watched = Watched::default();
-    let host = LocalHost::new(place.engine.clone(), place.queue.clone()).running(Arc::new(watched.clone()));
+    let settings = HostSettings {
+        waits: Waits { longest: LONGEST_WAIT, ..Waits::default() },
+        ..HostSettings::default()
+    };
+    let host = LocalHost::new(place.engine.clone(), place.queue.clone()).with(settings).running(Arc::new(watched.clone()));
     let asked = Asked::new(place, flow, run, progress);
     let mut patience = PATIENCE;
     loop {
@@ -79,12 +87,12 @@ async fn work(place: &Place, flow: &str, run: &str, progress: &Progress) -> Resu
         }
         match end {
             Drained::Stopped => return Err(stopped(flow)),
-            Drained::Idle { next_due: Some(due) } if is_limit(watched.last().as_ref()) => {
+            Drained::Idle { next_due: Some(due) } if let Some(limit) = longest_wait(watched.last().as_ref()) => {
                 let wait = due - place.engine.clock.now();
-                if wait > PATIENCE_WITH_LIMITS {
+                if wait > limit {
                     return Err(gave_up(flow, watched.last(), Some(due)));
                 }
-                progress.say(&format!("waits for a limit until {}", moment(due)));
+                progress.say(&format!("waits until {}", moment(due)));
                 patience = wait.to_std().unwrap_or_default() + PATIENCE;
             }
             Drained::Idle { next_due } => return Err(left_open(place, flow, watched.last(), next_due).await?),
@@ -162,8 +170,14 @@ impl Asked {
     }
 }
 
-fn is_limit(failure: Option<&Failure>) -> bool {
-    matches!(failure, Some(Failure::Retry { reason: RetryReason::Throttled | RetryReason::Busy, .. }))
+/// How long the first delayed message is waited for; `None` for no longer than the usual patience.
+fn longest_wait(failure: Option<&Failure>) -> Option<TimeDelta> {
+    match failure {
+        Some(Failure::Retry { reason: RetryReason::Throttled | RetryReason::Busy, .. }) => Some(PATIENCE_WITH_LIMITS),
+        // Nothing was tried yet: what waits was left by an earlier command.
+        None => Some(PATIENCE_WITH_LEFTOVERS),
+        Some(_) => None,
+    }
 }
 
 fn stopped(flow: &str) -> CliError {
@@ -176,7 +190,10 @@ fn gave_up(flow: &str, failure: Option<Failure>, due: Option<DateTime<Utc>>) -> 
     let when = due.map(|due| format!(" after {}", moment(due))).unwrap_or_default();
     let advice = format!("the run stays open: go on with koppel run {flow}{when}, or leave it to koppel dev");
     match failure {
-        Some(failure) => CliError::from(failure.map_cause(|cause| cause.in_flow(flow).advice(advice))),
+        Some(failure) => CliError::from(failure.map_cause(|cause| {
+            let both = cause.advice.as_ref().map_or_else(|| advice.clone(), |known| format!("{known}; {advice}"));
+            cause.in_flow(flow).advice(both)
+        })),
         None => {
             let cause = Cause::new("run_open", "the run waits and cannot go on now").in_flow(flow);
             CliError::new(Exit::Unreachable, cause.advice(advice))
