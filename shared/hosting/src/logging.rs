@@ -66,7 +66,10 @@ pub fn init() {
         Format::Json => registry.with(JsonLayer::new(std::io::stdout)).try_init(),
         Format::Text => registry
             .with(
-                tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal()).with_target(false),
+                tracing_subscriber::fmt::layer()
+                    .with_writer(stderr)
+                    .with_ansi(stderr().is_terminal())
+                    .with_target(false),
             )
             .try_init(),
     };

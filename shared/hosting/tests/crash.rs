@@ -1,6 +1,9 @@
 //! A process that is killed at any moment, in the middle of a commit too, loses nothing that it was answered, and what
 //! it acknowledged does not come back. Two processes at once make it harder.
 
+// A helper of a test may end the test.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +13,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use koppel_core::Tenant;
 use koppel_core::message::Step;
 use koppel_core::ports::{Condition, Key, Queue, QueueMessage, SystemClock};
-use koppel_core::Tenant;
 use koppel_hosting::embedded::{EmbeddedEngine, QueueSettings};
 use koppel_hosting::{ReceivingQueue, Settled};
 

@@ -1,5 +1,8 @@
 //! The embedded engine keeps the rules of every port, in memory and in a file.
 
+// A helper of a test may end the test.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::path::Path;
@@ -39,10 +42,8 @@ fn queue(engine: &EmbeddedEngine, clock: &Arc<ManualClock>) -> contract::queue::
 async fn everything(path: &Path) {
     let clock = Arc::new(ManualClock::default());
     let (engine, other) = (open(path, &clock), open(path, &clock));
-    let mut reports: Vec<Report> = vec![
-        contract::store::all(&store(&engine, &clock)).await,
-        contract::queue::all(&queue(&engine, &clock)).await,
-    ];
+    let mut reports: Vec<Report> =
+        vec![contract::store::all(&store(&engine, &clock)).await, contract::queue::all(&queue(&engine, &clock)).await];
     let vault = contract::vault::Fixture { vault: engine.engine.vault.clone(), reopened: other.engine.vault.clone() };
     reports.push(contract::vault::all(&vault).await);
     let bus = contract::bus::Fixture { bus: engine.bus.clone(), published: engine.bus.clone() };

@@ -1,6 +1,9 @@
 //! The local host handles each message once, keeps the order, and turns every kind of failure into what the queue
 //! should do with the message.
 
+// A helper of a test may end the test.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeSet;
@@ -16,10 +19,10 @@ use koppel_core::message::{CheckTask, Header, MapTask, Step, Task, WriteTask};
 use koppel_core::ports::{Clock, Queue, QueueMessage, SystemClock};
 use koppel_core::{Cause, Failure, Tenant};
 use koppel_flows::Engine;
-use koppel_hosting::ReceivingQueue;
 use koppel_hosting::contract::ManualClock;
-use koppel_hosting::embedded::{EmbeddedEngine, IN_MEMORY, QueueSettings};
+use koppel_hosting::embedded::{EmbeddedEngine, EmbeddedQueue, IN_MEMORY, QueueSettings};
 use koppel_hosting::local::{Drain, Drained, HostSettings, LocalHost, Steps, Waits};
+use koppel_hosting::{DeadLetter, Depth, Receipt, Received, ReceivingQueue, Settled};
 use tokio::sync::{Barrier, Notify};
 
 fn header(flow: &str, chunk: usize) -> Header {
@@ -94,7 +97,11 @@ impl Steps for Script {
             "unavailable" if call < 2 => retry(RetryReason::Unavailable),
             "tomorrow" => {
                 let after = Some(Duration::from_secs(24 * 3600));
-                Err(Failure::retry(RetryReason::Throttled, after, Cause::new("scripted", "the day's calls are used up")))
+                Err(Failure::retry(
+                    RetryReason::Throttled,
+                    after,
+                    Cause::new("scripted", "the day's calls are used up"),
+                ))
             }
             "held" => {
                 self.begun.notify_one();
@@ -228,16 +235,70 @@ async fn a_drain_leaves_what_is_due_later_and_says_when() {
     assert_eq!(script.seen().iter().filter(|line| line.contains("tomorrow")).count(), 2);
 }
 
+/// Says when a message was extended.
+struct Watched {
+    queue: Arc<EmbeddedQueue>,
+    extended: Notify,
+}
+
+#[async_trait]
+impl Queue for Watched {
+    async fn send(&self, step: Step, messages: &[QueueMessage]) -> Result<(), Failure> {
+        self.queue.send(step, messages).await
+    }
+}
+
+#[async_trait]
+impl ReceivingQueue for Watched {
+    async fn receive(&self, step: Step, max: usize) -> Result<Vec<Received>, Failure> {
+        self.queue.receive(step, max).await
+    }
+
+    async fn ack(&self, receipt: &Receipt) -> Result<Settled, Failure> {
+        self.queue.ack(receipt).await
+    }
+
+    async fn extend(&self, receipt: &Receipt, longer: Duration) -> Result<Settled, Failure> {
+        let settled = self.queue.extend(receipt, longer).await;
+        self.extended.notify_one();
+        settled
+    }
+
+    async fn retry_after(&self, receipt: &Receipt, wait: Duration, counts: bool) -> Result<Settled, Failure> {
+        self.queue.retry_after(receipt, wait, counts).await
+    }
+
+    fn visibility(&self) -> Duration {
+        self.queue.visibility()
+    }
+
+    async fn depth(&self, step: Step) -> Result<Depth, Failure> {
+        self.queue.depth(step).await
+    }
+
+    async fn dead_letters(&self, step: Step, max: usize) -> Result<Vec<DeadLetter>, Failure> {
+        self.queue.dead_letters(step, max).await
+    }
+
+    async fn redrive(&self, step: Step) -> Result<u64, Failure> {
+        self.queue.redrive(step).await
+    }
+}
+
 #[tokio::test]
 async fn a_message_stays_in_hand_for_as_long_as_its_step_runs() {
-    let (engine, script) = (engine(Arc::new(SystemClock), Duration::from_millis(150)), Script::new());
+    let (clock, visibility) = (Arc::new(ManualClock::default()), Duration::from_millis(90));
+    let (engine, script) = (engine(clock.clone(), visibility), Script::new());
     send(&engine, &[map("held", 0)]).await;
-    let host = host(&engine, &script);
+    let watched = Arc::new(Watched { queue: engine.queue.clone(), extended: Notify::new() });
+    let host = LocalHost::new(engine.engine.clone(), watched.clone()).running(script.clone());
     let running = tokio::spawn(async move { drain(&host).await });
     script.begun.notified().await;
-    // Several visibility time-outs long, other workers look for it.
-    for _ in 0..30 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    for _ in 0..4 {
+        clock.advance(visibility * 2 / 3);
+        // The first may have looked at the clock before it was moved, the second has not.
+        watched.extended.notified().await;
+        watched.extended.notified().await;
         assert_eq!(engine.queue.receive(Step::Map, 10).await.unwrap(), []);
     }
     script.release.notify_one();

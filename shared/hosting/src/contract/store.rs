@@ -59,7 +59,13 @@ impl Fixture {
         self.time.pass(self.brief + Duration::from_secs(2)).await;
     }
 
-    async fn sorts(&self, partition: &str, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+    async fn sorts(
+        &self,
+        partition: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         Ok(self.store.query(partition, prefix, after, limit).await?.into_iter().map(|item| item.key.sort).collect())
     }
 }

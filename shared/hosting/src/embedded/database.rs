@@ -279,6 +279,8 @@ fn try_open(path: &Path) -> Result<Connection, DatabaseError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL flushes the log at every commit: what was acknowledged survives a power cut, not only a crash.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // After a burst the log goes back to a sane size.
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     // What was deleted is overwritten, so that erased data does not linger in free pages.
     connection.pragma_update(None, "secure_delete", "FAST")?;
     Ok(connection)

@@ -12,7 +12,7 @@ use super::micros;
 use super::queue::DEDUP_WINDOW;
 
 /// Most rows of one kind in one sweep, so that no write waits long behind it.
-const ROWS: i64 = 500;
+const ROWS: usize = 500;
 /// Time between sweeps.
 const PAUSE: Duration = Duration::seconds(60);
 /// How long events are kept; as long as the trail.
@@ -42,7 +42,7 @@ impl Sweeper {
         }
         let database = self.database.clone();
         tokio::spawn(async move {
-            if let Err(error) = database.write(move |connection| sweep(connection, now)).await {
+            if let Err(error) = sweep_all(&database, now).await {
                 tracing::warn!(error = %error, "expired rows could not be swept; they are tried again later");
             }
         });
@@ -50,25 +50,37 @@ impl Sweeper {
 
     /// Sweeps now and says how many rows went.
     pub async fn sweep(&self) -> Result<usize, DatabaseError> {
-        let now = self.clock.now();
-        self.database.write(move |connection| sweep(connection, now)).await
+        sweep_all(&self.database, self.clock.now()).await
+    }
+}
+
+/// In small transactions, so that others get their turn in between.
+async fn sweep_all(database: &Database, now: DateTime<Utc>) -> Result<usize, DatabaseError> {
+    let mut total = 0;
+    loop {
+        let swept = database.write(move |connection| sweep(connection, now)).await?;
+        total += swept;
+        if swept < ROWS {
+            return Ok(total);
+        }
     }
 }
 
 fn sweep(connection: &Connection, now: DateTime<Utc>) -> rusqlite::Result<usize> {
+    let rows = ROWS as i64;
     let items = connection
         .prepare_cached(
             "DELETE FROM item WHERE rowid IN (SELECT rowid FROM item WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
         )?
-        .execute(params![micros(now), ROWS])?;
+        .execute(params![micros(now), rows])?;
     let ids = connection
         .prepare_cached(
             "DELETE FROM sent WHERE (step, dedup_id) IN
              (SELECT step, dedup_id FROM sent WHERE sent_at <= ?1 ORDER BY sent_at LIMIT ?2)",
         )?
-        .execute(params![micros(now - DEDUP_WINDOW), ROWS])?;
+        .execute(params![micros(now - DEDUP_WINDOW), rows])?;
     let events = connection
         .prepare_cached("DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE at <= ?1 ORDER BY at LIMIT ?2)")?
-        .execute(params![micros(now - EVENTS), ROWS])?;
+        .execute(params![micros(now - EVENTS), rows])?;
     Ok(items + ids + events)
 }

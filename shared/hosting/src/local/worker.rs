@@ -13,6 +13,9 @@ use tracing::Instrument;
 use super::{LocalHost, stopped};
 use crate::queue::{Receipt, Received, Settled};
 
+/// A queue that cannot be received from is tried again after this time: often enough, and the log stays readable.
+const AFTER_TROUBLE: Duration = Duration::from_secs(5);
+
 impl LocalHost {
     /// Receives and handles until asked to stop, then finishes what is in hand.
     pub(super) async fn serve(self, step: Step, mut stopping: watch::Receiver<bool>) {
@@ -21,6 +24,7 @@ impl LocalHost {
             while in_hand.try_join_next().is_some() {}
             let free = self.settings.workers.max(1).saturating_sub(in_hand.len());
             let mut idle = true;
+            let mut pause = self.settings.poll;
             if free > 0 {
                 match self.queue.receive(step, free).await {
                     Ok(messages) => {
@@ -29,15 +33,18 @@ impl LocalHost {
                             in_hand.spawn(self.clone().handle(step, message));
                         }
                     }
-                    Err(failure) => tracing::error!(
-                        step = step.name(), class = failure.class(), code = failure.cause().code, cause = %failure,
-                        "nothing can be received"
-                    ),
+                    Err(failure) => {
+                        pause = pause.max(AFTER_TROUBLE);
+                        tracing::error!(
+                            step = step.name(), class = failure.class(), code = failure.cause().code, cause = %failure,
+                            "nothing can be received; tried again"
+                        );
+                    }
                 }
             }
             if idle {
                 tokio::select! {
-                    () = self.queue.wait(step, self.settings.poll), if free > 0 => {}
+                    () = self.queue.wait(step, pause), if free > 0 => {}
                     Some(_) = in_hand.join_next() => {}
                     () = stopped(&mut stopping) => {}
                 }
@@ -46,7 +53,11 @@ impl LocalHost {
         let finish = async { while in_hand.join_next().await.is_some() {} };
         if tokio::time::timeout(self.settings.grace, finish).await.is_err() {
             let left = in_hand.len();
-            tracing::warn!(step = step.name(), left, "steps did not end in time; their messages come back by themselves");
+            tracing::warn!(
+                step = step.name(),
+                left,
+                "steps did not end in time; their messages come back by themselves"
+            );
         }
     }
 
@@ -56,7 +67,8 @@ impl LocalHost {
             Err(cause) => {
                 // Trying again cannot help, and a dead letter can still be sent again after an upgrade.
                 let settled = self.queue.bury(&message.receipt).await;
-                let settled = settled.inspect_err(|failure| tracing::error!(cause = %failure, "a message cannot be set aside"));
+                let settled =
+                    settled.inspect_err(|failure| tracing::error!(cause = %failure, "a message cannot be set aside"));
                 tracing::error!(step = step.name(), code = cause.code, cause = %cause, ?settled, "a message is no task");
                 return;
             }
@@ -91,7 +103,10 @@ impl LocalHost {
                 // The panic hook has said where; what it said does not belong in the log of the flow.
                 let wait = self.settings.waits.failed(message);
                 tracing::error!(
-                    duration_ms, code = "panic", attempts = message.attempts, wait_ms = millis(wait),
+                    duration_ms,
+                    code = "panic",
+                    attempts = message.attempts,
+                    wait_ms = millis(wait),
                     "the step stopped on a defect of the program"
                 );
                 self.queue.retry_after(&message.receipt, wait, true).await
@@ -117,7 +132,9 @@ impl LocalHost {
                 match queue.extend(&receipt, visibility).await {
                     Ok(Settled::Stale) => return,
                     Ok(_) => {}
-                    Err(failure) => tracing::warn!(cause = %failure, "a message could not be kept in hand; tried again"),
+                    Err(failure) => {
+                        tracing::warn!(cause = %failure, "a message could not be kept in hand; tried again")
+                    }
                 }
             }
         };
