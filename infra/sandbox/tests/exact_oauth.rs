@@ -1,4 +1,6 @@
 //! Exact Online: consent, codes and tokens over time.
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

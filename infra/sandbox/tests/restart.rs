@@ -1,4 +1,6 @@
 //! The binary: its ready line, kill -9 and a start with the same state, clear errors.
+// A helper of tests may panic as tests do.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

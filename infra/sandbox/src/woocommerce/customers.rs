@@ -43,8 +43,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     };
     let mut rows: Vec<&Value> = ctx.store.rows("customers").filter(|row| wanted(row)).collect();
     paging.sort(&mut rows);
-    let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row.clone(), &ctx.params)))
 }
 
 fn find(ctx: &Ctx<'_>, id: i64) -> Result<Value, Reply> {

@@ -60,8 +60,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
         rows.extend(ctx.store.rows("variations").filter(|row| wanted(row))); // only these two find variations
     }
     paging.sort(&mut rows);
-    let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row.clone(), &ctx.params)))
 }
 
 /// `GET /products/{id}`; finds variations too.

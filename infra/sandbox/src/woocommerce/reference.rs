@@ -29,8 +29,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, table: &str) -> Result<Reply, Reply> {
     let mut rows: Vec<&Value> = ctx.store.rows(table).filter(|row| paging.holds(row)).collect();
     rows.retain(|row| class.as_ref().is_none_or(|class| text(row, "class") == class));
     paging.sort(&mut rows);
-    let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row.clone(), &ctx.params)))
 }
 
 /// One row of a kind.

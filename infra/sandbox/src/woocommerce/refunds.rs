@@ -44,10 +44,9 @@ pub(super) fn list(ctx: &mut Ctx<'_>, parent: Option<i64>) -> Result<Reply, Repl
         .filter(|row| paging.holds(row) && window.holds(row))
         .collect();
     paging.sort(&mut rows);
-    let rows = rows.into_iter().cloned().collect();
     Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| {
-        let row = if parent.is_some() { shown(&row, decimals) } else { render::order(&row, decimals) };
-        render::select(row, &ctx.params)
+        let row = if parent.is_some() { shown(row, decimals) } else { render::order(row, decimals) };
+        render::select(row.clone(), &ctx.params)
     }))
 }
 

@@ -145,12 +145,12 @@ fn keep(row: Value, paths: &[Vec<&str>]) -> Value {
 
 /// One page of rows, with the counting headers and the links to its neighbours.
 pub(super) fn page(
-    rows: Vec<Value>,
+    rows: Vec<&Value>,
     paging: &Paging,
     site: &str,
     call: &Call,
     empty_total: bool,
-    finish: impl Fn(Value) -> Value,
+    finish: impl Fn(&Value) -> Value,
 ) -> Reply {
     let (page, per_page, offset) = (paging.page, paging.per_page, paging.offset);
     let total = rows.len() as i64;

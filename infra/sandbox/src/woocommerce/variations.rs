@@ -28,8 +28,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, parent: Option<i64>) -> Result<Reply, Repl
         .filter(|row| text(row, "status") != "trash" && paging.holds(row) && window.holds(row))
         .collect();
     paging.sort(&mut rows);
-    let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row, &ctx.params)))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row.clone(), &ctx.params)))
 }
 
 fn find(ctx: &Ctx<'_>, parent: i64, id: i64) -> Result<Value, Reply> {

@@ -34,8 +34,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     let mut rows: Vec<&Value> = ctx.store.rows("webhooks").filter(|row| paging.holds(row)).collect();
     rows.retain(|row| status == "all" || text(row, "status") == status);
     paging.sort(&mut rows);
-    let rows = rows.into_iter().cloned().collect();
-    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(shown(&row), &ctx.params)))
+    Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(shown(row), &ctx.params)))
 }
 
 /// `GET /webhooks/{id}`.
