@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use koppel_connectors::http::Deps;
-use koppel_connectors::registry::Registry;
 use koppel_core::event::Event;
 use koppel_core::message::Step;
-use koppel_core::ports::{Clock, QueueMessage, SystemClock, Systems};
+use koppel_core::ports::{Clock, QueueMessage, SystemClock};
 use koppel_core::{Failure, Tenant};
 use koppel_hosting::aws::{self, Names, SqsQueue, Stack};
 use koppel_hosting::contract::{self, RealTime};
-use koppel_hosting::{Ports, ReceivingQueue};
+use koppel_hosting::{ReceivingQueue, connectors};
 use serde_json::Value;
 
 /// An emulator that ends with this test, however it ends.
@@ -76,7 +74,7 @@ impl Emulator {
     }
 
     async fn stack(&self) -> Stack {
-        aws::connect_with(&self.config().await, self.text("/stack"), systems).await.unwrap()
+        aws::connect_with(&self.config().await, self.text("/stack"), connectors).await.unwrap()
     }
 
     /// Queues beside the stack, so that no function takes the messages of a rule.
@@ -110,11 +108,6 @@ impl Drop for Emulator {
     }
 }
 
-fn systems(ports: &Ports) -> Arc<dyn Systems> {
-    let Ports { store, vault, clock } = ports.clone();
-    Arc::new(Registry::new(Deps { store, vault, clock }))
-}
-
 /// Reads the events of the bus from a queue that a rule fills.
 struct Listener {
     queue: SqsQueue,
@@ -146,7 +139,7 @@ async fn the_stack_on_the_emulator_is_an_engine_like_any_other() {
 }
 
 async fn a_stack_that_is_not_there_is_named(emulator: &Emulator) {
-    let failure = aws::connect_with(&emulator.config().await, "kopel", systems).await.err().unwrap();
+    let failure = aws::connect_with(&emulator.config().await, "kopel", connectors).await.err().unwrap();
     assert!(failure.to_string().contains("«kopel»"), "{failure}");
 }
 

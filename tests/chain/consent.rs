@@ -12,6 +12,8 @@ pub async fn give(world: &World, name: &str) {
     let connection = connections::open(engine, &world.tenant, &stored.config, name).await.expect("opened");
     let consent = engine.systems.consent(&connection).expect("consent").expect("books need consent");
     let page = consent.authorize_url("state-1").expect("a page");
+    // Some other client may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("client");
     let answer = client.get(page).send().await.expect("the page answers");
     let back = answer.headers()["location"].to_str().expect("text").to_owned();

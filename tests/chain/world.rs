@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use koppel_core::keys::Tenant;
 use koppel_core::outcome::{Funnel, Outcome};
-use koppel_core::ports::{Clock, SystemClock};
+use koppel_core::ports::Clock;
 use koppel_flows::config::{self, Secrets};
 use koppel_flows::runs::{self, RecordResult, Scope};
 use koppel_hosting::embedded::{self, EmbeddedEngine};
@@ -195,9 +195,4 @@ flows:
         client_id = CLIENT_ID,
         client_secret = CLIENT_SECRET,
     )
-}
-
-/// The real clock, for tests that need it.
-pub fn real_clock() -> Arc<dyn Clock> {
-    Arc::new(SystemClock)
 }
