@@ -336,7 +336,7 @@ def show(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--state", type=pathlib.Path, default=PROJECT / ".koppel" / "stack", help="folder for process id and log")
+    common.add_argument("--state", type=pathlib.Path, default=PROJECT / ".aws-sam" / "emulator", help="folder for process id and log")
     stack = argparse.ArgumentParser(add_help=False)
     stack.add_argument("--stack", default="koppel", help="name of the stack")
     build = argparse.ArgumentParser(add_help=False)

@@ -6,30 +6,25 @@ pub mod notice;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sns::Client as Sns;
-use koppel_connectors::http::Deps;
-use koppel_connectors::registry::Registry;
 use koppel_core::event::Event;
 use koppel_core::message::Step;
-use koppel_core::ports::Systems;
 pub use lambda_runtime::Error;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use tracing_subscriber::EnvFilter;
 
-use crate::Ports;
 use crate::aws::{Names, SqsSettle, engine, sdk_config};
+use crate::{connectors, logging};
 use batch::{Batch, Delivery};
 
 /// Serves the queue of `step`: fetch, map, check or write.
 pub async fn serve_step(step: Step) -> Result<(), Error> {
-    start();
+    logging::init();
     let (config, names) = (sdk_config().await, Names::from_env());
-    let engine = engine(&config, &names, systems)?;
+    let engine = engine(&config, &names, connectors)?;
     let settle = SqsSettle::new(&config, &names, step)?;
     let (engine, settle) = (&engine, &settle);
     run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
@@ -44,8 +39,8 @@ pub async fn serve_step(step: Step) -> Result<(), Error> {
 
 /// Serves the schedule: called every minute.
 pub async fn serve_schedule() -> Result<(), Error> {
-    start();
-    let engine = engine(&sdk_config().await, &Names::from_env(), systems)?;
+    logging::init();
+    let engine = engine(&sdk_config().await, &Names::from_env(), connectors)?;
     let engine = &engine;
     run(service_fn(|_: LambdaEvent<serde_json::Value>| async move {
         // The next minute tries again; the error is for the alarm.
@@ -59,7 +54,7 @@ pub async fn serve_schedule() -> Result<(), Error> {
 
 /// Serves alerts: events of the bus become notices on the topic.
 pub async fn serve_notify() -> Result<(), Error> {
-    start();
+    logging::init();
     let (sns, names) = (Sns::new(&sdk_config().await), Names::from_env());
     let topic = names.topic()?;
     let sns = &sns;
@@ -70,19 +65,6 @@ pub async fn serve_notify() -> Result<(), Error> {
         Ok(())
     }))
     .await
-}
-
-/// The connectors, over the ports of the engine.
-fn systems(ports: &Ports) -> Arc<dyn Systems> {
-    let Ports { store, vault, clock } = ports.clone();
-    Arc::new(Registry::new(Deps { store, vault, clock }))
-}
-
-/// What every function does first: JSON lines to standard output, where Lambda collects them.
-fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // Lambda adds the time; a second start in one process is a test and keeps the first subscriber.
-    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).try_init();
 }
 
 /// The end of the invocation on the clock that can only go forward.
