@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use koppel_core::Cause;
 use koppel_core::message::{Step, Task};
+use koppel_core::{Cause, Failure};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::Instrument;
@@ -93,9 +93,17 @@ impl LocalHost {
             }
             Ok(Err(failure)) => {
                 let (wait, counts) = self.settings.waits.after(&failure, message);
+                // Other failures are about a record, and their text may quote it; the code says enough here.
+                let cause = matches!(failure, Failure::Retry { .. }).then(|| failure.to_string());
                 tracing::warn!(
-                    duration_ms, class = failure.class(), code = failure.cause().code, cause = %failure, counts,
-                    attempts = message.attempts, wait_ms = millis(wait), "not done, tried again"
+                    duration_ms,
+                    class = failure.class(),
+                    code = failure.cause().code,
+                    cause = cause.as_deref(),
+                    counts,
+                    attempts = message.attempts,
+                    wait_ms = millis(wait),
+                    "not done, tried again"
                 );
                 self.queue.retry_after(&message.receipt, wait, counts).await
             }
