@@ -72,7 +72,10 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn code(path: &Path) -> Vec<(usize, String)> {
     let text = std::fs::read_to_string(path).expect("source");
     let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.to_owned()));
-    lines.take_while(|(_, line)| line.trim() != "#[cfg(test)]").filter(|(_, l)| !l.trim_start().starts_with("//")).collect()
+    lines
+        .take_while(|(_, line)| line.trim() != "#[cfg(test)]")
+        .filter(|(_, l)| !l.trim_start().starts_with("//"))
+        .collect()
 }
 
 #[test]
@@ -80,8 +83,11 @@ fn dependencies_point_one_way() {
     let rules: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
     let mut breaches = Vec::new();
     for (name, _, used) in members() {
-        let allowed: &[&str] =
-            if name.starts_with("function-") { &["koppel-core", "koppel-hosting"] } else { rules.get(name.as_str()).copied().unwrap_or(&[]) };
+        let allowed: &[&str] = if name.starts_with("function-") {
+            &["koppel-core", "koppel-hosting"]
+        } else {
+            rules.get(name.as_str()).copied().unwrap_or(&[])
+        };
         for dependency in used {
             if !allowed.contains(&dependency.as_str()) {
                 breaches.push(format!("{name} uses {dependency}"));

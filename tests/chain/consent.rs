@@ -8,7 +8,8 @@ use super::world::World;
 /// Opens the consent page, takes the code from where it redirects to, exchanges it, and lets the connection go on.
 pub async fn give(world: &World, name: &str) {
     let engine = &world.embedded.engine;
-    let stored = koppel_flows::config::load_current(&*engine.store, &world.tenant).await.expect("read").expect("applied");
+    let stored =
+        koppel_flows::config::load_current(&*engine.store, &world.tenant).await.expect("read").expect("applied");
     let connection = connections::open(engine, &world.tenant, &stored.config, name).await.expect("opened");
     let consent = engine.systems.consent(&connection).expect("consent").expect("books need consent");
     let page = consent.authorize_url("state-1").expect("a page");
