@@ -101,7 +101,8 @@ pub async fn agree(address: &str) -> Result<String, Failure> {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
     });
-    location.ok_or_else(|| refused(format!("{host}:{port} did not consent: {}", head.lines().next().unwrap_or_default())))
+    location
+        .ok_or_else(|| refused(format!("{host}:{port} did not consent: {}", head.lines().next().unwrap_or_default())))
 }
 
 async fn read_head(stream: &mut TcpStream) -> std::io::Result<String> {
@@ -130,7 +131,8 @@ pub async fn serve_health(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         tokio::spawn(async move {
             if read_head(&mut stream).await.is_ok_and(|head| head.starts_with("GET ")) {
-                let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
+                let answer =
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
                 // A caller that has gone away does not matter.
                 let _ = stream.write_all(answer.as_bytes()).await;
             }

@@ -67,11 +67,10 @@ pub async fn to_the_end(place: &Place, flow: &str, run: &str, progress: &Progres
 
 async fn work(place: &Place, flow: &str, run: &str, progress: &Progress) -> Result<Run, CliError> {
     let watched = Watched::default();
-    let settings = HostSettings {
-        waits: Waits { longest: LONGEST_WAIT, ..Waits::default() },
-        ..HostSettings::default()
-    };
-    let host = LocalHost::new(place.engine.clone(), place.queue.clone()).with(settings).running(Arc::new(watched.clone()));
+    let settings =
+        HostSettings { waits: Waits { longest: LONGEST_WAIT, ..Waits::default() }, ..HostSettings::default() };
+    let host =
+        LocalHost::new(place.engine.clone(), place.queue.clone()).with(settings).running(Arc::new(watched.clone()));
     let asked = Asked::new(place, flow, run, progress);
     let mut patience = PATIENCE;
     loop {
@@ -87,15 +86,13 @@ async fn work(place: &Place, flow: &str, run: &str, progress: &Progress) -> Resu
         }
         match end {
             Drained::Stopped => return Err(stopped(flow)),
-            Drained::Idle { next_due: Some(due) } if let Some(limit) = longest_wait(watched.last().as_ref()) => {
-                let wait = due - place.engine.clock.now();
-                if wait > limit {
-                    return Err(gave_up(flow, watched.last(), Some(due)));
+            Drained::Idle { next_due } => match (next_due, longest_wait(watched.last().as_ref())) {
+                (Some(due), Some(limit)) if due - place.engine.clock.now() <= limit => {
+                    progress.say(&format!("waits until {}", moment(due)));
+                    patience = (due - place.engine.clock.now()).to_std().unwrap_or_default() + PATIENCE;
                 }
-                progress.say(&format!("waits until {}", moment(due)));
-                patience = wait.to_std().unwrap_or_default() + PATIENCE;
-            }
-            Drained::Idle { next_due } => return Err(left_open(place, flow, watched.last(), next_due).await?),
+                _ => return Err(left_open(place, flow, watched.last(), next_due).await?),
+            },
             Drained::Answered | Drained::TimedOut => {}
         }
     }

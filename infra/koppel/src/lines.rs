@@ -56,7 +56,9 @@ fn has_key(line: &str, key: &str) -> bool {
     !line.starts_with('#')
         && line.split([',', '{']).any(|piece| {
             let piece = piece.trim().trim_start_matches("- ").trim_start_matches(['"', '\'']);
-            piece.strip_prefix(key).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
+            piece
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
         })
 }
 

@@ -60,9 +60,13 @@ pub async fn apply(global: &Global, output: Output, args: &Args) -> Result<Exit,
     let next = if changed { in_force + 1 } else { in_force };
     let again = tried_again(&place, &config, next).await?;
     report(output, args, &file, &config, (changed, !renewed.is_empty()), version, again);
+    let consents = consents(&place, &config, &known)?;
+    for name in consents.iter().filter(|_| !args.dry_run) {
+        output.note(&format!("next: koppel connect {name}"));
+    }
     output.document(&json!({
         "file": file, "dry_run": args.dry_run, "changed": changed, "version": version, "changes": changes,
-        "renewed_credentials": renewed, "tried_again": again,
+        "renewed_credentials": renewed, "tried_again": again, "to_connect": consents,
     }));
     Ok(Exit::Done)
 }
@@ -181,6 +185,18 @@ async fn renewed(place: &Place, known: &Config, secrets: &Secrets) -> Result<Vec
         renewed.extend(changed.map(|(key, _)| format!("connections.{name}.credentials.{key}")));
     }
     Ok(renewed)
+}
+
+/// New connections that a person must consent to.
+fn consents(place: &Place, config: &Config, known: &Config) -> Result<Vec<String>, CliError> {
+    let mut names = Vec::new();
+    for (name, settings) in config.connections.iter().filter(|(name, _)| !known.connections.contains_key(*name)) {
+        let connection = connections::assemble(&place.tenant, name, settings, Default::default());
+        if place.engine.systems.consent(&connection)?.is_some() {
+            names.push(name.clone());
+        }
+    }
+    Ok(names)
 }
 
 /// Waiting records that are due under this version.

@@ -52,9 +52,14 @@ pub async fn dev(global: &Global, output: Output, args: &Args) -> Result<Exit, C
         tokio::spawn(serve_health(listener));
     }
     let flows: Vec<&str> = stored.config.flows.keys().map(String::as_str).collect();
-    say(output, "started", &format!("version {} is in force: {}", stored.version, flows.join(", ")), json!({
-        "version": stored.version, "flows": flows,
-    }));
+    say(
+        output,
+        "started",
+        &format!("version {} is in force: {}", stored.version, flows.join(", ")),
+        json!({
+            "version": stored.version, "flows": flows,
+        }),
+    );
     let steps = Arc::new(Told { output });
     let host = LocalHost::new(place.engine.clone(), place.queue.clone()).running(steps);
     let told = tell_events(embedded.bus.clone(), place.tenant.clone(), output);

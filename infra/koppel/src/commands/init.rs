@@ -65,9 +65,7 @@ fn pair(systems: &dyn Systems, args: &Args) -> Result<Pair, CliError> {
     let from = known_system(systems, &args.from, "--from")?;
     let to = known_system(systems, &args.to, "--to")?;
     let entity: Entity = args.entity.parse().map_err(|cause: Cause| CliError::settings(cause.in_row("--entity")))?;
-    for (facts, can, verb, row) in
-        [(from, from.gets, "read from", "--from"), (to, to.sends, "written to", "--to")]
-    {
+    for (facts, can, verb, row) in [(from, from.gets, "read from", "--from"), (to, to.sends, "written to", "--to")] {
         if !can.contains(&entity) {
             let cause = Cause::new("not_supported", format!("{entity} cannot be {verb} {}", facts.name));
             return Err(CliError::settings(cause.advice("koppel systems shows what each system can do").in_row(row)));

@@ -227,7 +227,8 @@ const ORDER_SETTINGS: [(Option<Lookup>, &str); 10] = [
     ),
 ];
 
-const OWN_ROWS: &str = "    # Rows of your own take the place of the built-in ones: `koppel map functions` lists what a cell can do,
+const OWN_ROWS: &str =
+    "    # Rows of your own take the place of the built-in ones: `koppel map functions` lists what a cell can do,
     # `koppel map test` tries them on a record.
     # map:
     #   reference: '\"WEB-\" ~ source.number'

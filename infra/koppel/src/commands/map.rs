@@ -50,7 +50,8 @@ pub async fn map(global: &Global, output: Output, args: &Args) -> Result<Exit, C
 fn explain(output: Output, name: Option<&str>) -> Result<Exit, CliError> {
     let all: Vec<&Function> = functions::all().to_vec();
     let Some(name) = name else {
-        let heads = [("function", Column::Left), ("works on", Column::Left), ("gives", Column::Left), ("", Column::Flexible)];
+        let heads =
+            [("function", Column::Left), ("works on", Column::Left), ("gives", Column::Left), ("", Column::Flexible)];
         let mut table = Table::new(&heads);
         for function in &all {
             let (input, returns) = (function.input.word(), function.returns.word());

@@ -4,9 +4,9 @@ use koppel_core::keys::RecordKey;
 use koppel_core::outcome::{Funnel, Outcome};
 use koppel_core::{Cause, NonEmpty};
 use koppel_flows::config::Config;
-use koppel_flows::loaded::{nothing_applied, parse_since};
+use koppel_flows::loaded::parse_since;
 use koppel_flows::runs::{self, RecordResult, Run, Scope};
-use koppel_flows::{config, connections};
+use koppel_flows::{connections, waiting};
 use serde_json::json;
 
 use crate::cli::Global;
@@ -14,7 +14,7 @@ use crate::drive;
 use crate::error::{CliError, Exit};
 use crate::output::style::of_outcome;
 use crate::output::table::{Cell, Column};
-use crate::output::{Output, Progress, Table, amount};
+use crate::output::{Output, Progress, Table, amount, count};
 use crate::place::{Place, known_flow};
 
 /// Arguments of `run`.
@@ -33,21 +33,77 @@ pub struct Args {
 /// Runs the command.
 pub async fn run(global: &Global, output: Output, args: &Args) -> Result<Exit, CliError> {
     let place = Place::open(global).await?;
-    let stored = config::load_current(&*place.engine.store, &place.tenant).await?.ok_or_else(nothing_applied)?;
+    let stored = place.config().await?;
     let flow = args.flow.as_str();
     known_flow(&stored.config, flow)?;
     let scope = scope(args)?;
     may_run(&place, &stored.config, flow).await?;
     finish_open_run(&place, output, flow).await?;
+    let waiting = if scope == Scope::default() { due(&place, flow, stored.version).await? } else { Vec::new() };
+    let mut before = None;
+    if !waiting.is_empty() {
+        output
+            .note(&format!("{} tried again first:", count(waiting.len(), "waiting record is", "waiting records are")));
+        let ended = one_run(&place, output, flow, Scope { since: None, ids: waiting }).await?;
+        show(output, &ended);
+        output.note("");
+        before = Some(ended);
+    }
+    let ended = one_run(&place, output, flow, scope).await?;
+    show(output, &ended);
+    let mut document = ended.to_json();
+    if let Some(before) = &before {
+        document["waiting"] = before.to_json();
+    }
+    output.document(&document);
+    let mut exit = Exit::Done;
+    for ended in before.iter().chain([&ended]) {
+        if end_of(&place, &stored.config, &ended.run).await? == Exit::Attention {
+            exit = Exit::Attention;
+        }
+    }
+    Ok(exit)
+}
+
+/// A run that has ended, with what became of its records.
+struct Ended {
+    run: Run,
+    records: Vec<RecordResult>,
+    chunk_calls: usize,
+}
+
+impl Ended {
+    fn record_calls(&self) -> usize {
+        self.records.iter().map(|record| record.calls).sum()
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let run = &self.run;
+        json!({
+            "run": run.id, "flow": run.flow, "funnel": run.funnel, "adds_up": run.funnel.adds_up(),
+            "records": self.records, "incomplete": run.incomplete,
+            "calls": { "chunks": self.chunk_calls, "records": self.record_calls() },
+        })
+    }
+}
+
+/// Starts a run and brings it to its end.
+async fn one_run(place: &Place, output: Output, flow: &str, scope: Scope) -> Result<Ended, CliError> {
     let Some(id) = runs::start(&place.engine, &place.tenant, flow, scope).await? else {
         let cause = Cause::new("run_open", "another process has just started a run of this flow");
         return Err(CliError::new(Exit::Failed, cause.advice("see koppel status").in_flow(flow)));
     };
-    let run = drive::to_the_end(&place, flow, &id, &Progress::new(&output, flow)).await?;
+    let run = drive::to_the_end(place, flow, &id, &Progress::new(&output, flow)).await?;
     let (mut records, chunk_calls) = runs::results(&place.engine, &place.tenant, flow, &id).await?;
     records.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
-    show(output, &run, &records, chunk_calls);
-    end_of(&place, &stored.config, &run).await
+    Ok(Ended { run, records, chunk_calls })
+}
+
+/// Waiting records whose time has come: a person who runs a flow expects them to be part of it.
+async fn due(place: &Place, flow: &str, version: u64) -> Result<Vec<RecordKey>, CliError> {
+    let now = place.engine.clock.now();
+    let list = waiting::list(&place.engine, &place.tenant, flow).await?;
+    Ok(list.into_iter().filter(|record| record.is_due(now, version)).map(|record| record.key).collect())
 }
 
 fn scope(args: &Args) -> Result<Scope, CliError> {
@@ -88,12 +144,8 @@ fn order_of(result: &RecordResult) -> (bool, u64, &str) {
     (number.is_none(), number.unwrap_or_default(), &result.label)
 }
 
-fn show(output: Output, run: &Run, records: &[RecordResult], chunk_calls: usize) {
-    let record_calls: usize = records.iter().map(|record| record.calls).sum();
-    output.document(&json!({
-        "run": run.id, "flow": run.flow, "funnel": run.funnel, "adds_up": run.funnel.adds_up(), "records": records,
-        "calls": { "chunks": chunk_calls, "records": record_calls }, "incomplete": run.incomplete,
-    }));
+fn show(output: Output, ended: &Ended) {
+    let Ended { run, records, chunk_calls } = ended;
     if !records.is_empty() {
         output.table(&table(records));
     }
@@ -103,15 +155,14 @@ fn show(output: Output, run: &Run, records: &[RecordResult], chunk_calls: usize)
         .filter_map(|record| record.cause.as_ref().map(|cause| line(record, &record.outcome.to_string(), cause)))
         .collect();
     section(output, "Not delivered", &reasons);
-    let warnings: Vec<String> = records
-        .iter()
-        .flat_map(|record| record.warnings.iter().map(|cause| line(record, "warning", cause)))
-        .collect();
+    let warnings: Vec<String> =
+        records.iter().flat_map(|record| record.warnings.iter().map(|cause| line(record, "warning", cause))).collect();
     section(output, "Warnings", &warnings);
     output.note(&format!("{}: {}", run.flow, funnel(&run.funnel)));
     output.note(&format!(
-        "calls: {} ({chunk_calls} for whole chunks, {record_calls} for single records)",
-        chunk_calls + record_calls
+        "calls: {} ({chunk_calls} for whole chunks, {} for single records)",
+        chunk_calls + ended.record_calls(),
+        ended.record_calls()
     ));
 }
 

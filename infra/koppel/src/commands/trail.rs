@@ -6,6 +6,7 @@ use koppel_core::error::nearest;
 use koppel_core::keys::RecordKey;
 use koppel_core::{Cause, Failure, NonEmpty};
 use koppel_flows::config::Config;
+use koppel_flows::runs::RecordResult;
 use koppel_flows::trail::{self, TrailEntry};
 use koppel_flows::{runs, waiting};
 use serde_json::{Value, json};
@@ -82,27 +83,47 @@ async fn labels(place: &Place, flow: &str) -> Result<BTreeSet<(String, RecordKey
     let (engine, tenant) = (&place.engine, &place.tenant);
     let waiting = waiting::list(engine, tenant, flow).await?;
     let mut labels: BTreeSet<_> = waiting.into_iter().map(|record| (record.label, record.key)).collect();
-    let state = runs::state(engine, tenant, flow).await?;
-    for run in state.open_run.into_iter().chain(state.last_run.map(|(run, _)| run)) {
-        let (results, _) = runs::results(engine, tenant, flow, &run).await?;
-        labels.extend(results.into_iter().map(|result| (result.label, result.key)));
-    }
+    labels.extend(last_results(place, flow).await?.into_iter().map(|result| (result.label, result.key)));
     Ok(labels)
 }
 
+/// What became of the records of the open run and the last one.
+async fn last_results(place: &Place, flow: &str) -> Result<Vec<RecordResult>, Failure> {
+    let (engine, tenant) = (&place.engine, &place.tenant);
+    let state = runs::state(engine, tenant, flow).await?;
+    let mut all = Vec::new();
+    for run in state.open_run.into_iter().chain(state.last_run.map(|(run, _)| run)) {
+        all.extend(runs::results(engine, tenant, flow, &run).await?.0);
+    }
+    Ok(all)
+}
+
+/// Why there is nothing to show: the record ended before anything was written down, or nobody knows it.
 async fn unknown(place: &Place, config: &Config, args: &Args) -> Result<CliError, Failure> {
+    let record = args.record.trim();
     let mut known = BTreeSet::new();
     for flow in config.flows.keys() {
+        for result in last_results(place, flow).await? {
+            if (result.label == record || result.key.as_str() == record)
+                && let Some(cause) = result.cause
+            {
+                let message =
+                    format!("it left no trail: {} in the last run, because {}", result.outcome, cause.message);
+                return Ok(CliError::new(
+                    Exit::Failed,
+                    Cause::new("no_trail", message).in_flow(flow).of_record(record),
+                ));
+            }
+        }
         known.extend(labels(place, flow).await?.into_iter().map(|(label, _)| label));
     }
-    let record = args.record.trim();
     let message = format!("there is no trail of «{record}»; trails are kept for {} days", trail::KEEP.num_days());
     let cause = Cause::new("no_trail", message);
     // Numbers near each other are different orders, so only a slip in a word is worth a guess.
     let near = nearest(record, known.iter().map(String::as_str).filter(|label| label.parse::<u64>().is_err()));
     let cause = match near {
         Some(near) => cause.advice(format!("did you mean «{near}»?")),
-        None => cause.advice("records that the filter left out have no trail; see koppel status, or run the flow"),
+        None => cause.advice("give the number or the id that the source knows it by"),
     };
     Ok(CliError::new(Exit::Failed, cause))
 }
