@@ -19,7 +19,7 @@ use koppel_hosting::{ReceivingQueue, connectors};
 use serde_json::Value;
 
 /// An emulator that ends with this test, however it ends.
-struct Emulator {
+pub struct Emulator {
     child: Child,
     /// Its end is the emulator's end.
     input: Option<ChildStdin>,
@@ -41,7 +41,8 @@ fn script(state: &Path, arguments: &[&str]) -> Command {
 }
 
 impl Emulator {
-    fn up() -> Self {
+    /// Starts the emulator and deploys the template with the functions of this build.
+    pub fn up() -> Self {
         let state = tempfile::tempdir().unwrap();
         // This test stands in target/<profile>/deps, the functions in target/<profile>.
         let bin_dir = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_path_buf();
@@ -73,7 +74,8 @@ impl Emulator {
         .await
     }
 
-    async fn stack(&self) -> Stack {
+    /// The deployed stack as an engine.
+    pub async fn stack(&self) -> Stack {
         aws::connect_with(&self.config().await, self.text("/stack"), connectors).await.unwrap()
     }
 
@@ -131,7 +133,7 @@ impl contract::bus::Published for Listener {
 
 /// One test, because starting the emulator and deploying takes longer than everything else.
 #[tokio::test]
-async fn the_stack_on_the_emulator_is_an_engine_like_any_other() {
+async fn aws_stack_on_the_emulator_is_an_engine_like_any_other() {
     let emulator = Emulator::up();
     a_stack_that_is_not_there_is_named(&emulator).await;
     a_deployed_function_sets_aside_what_it_cannot_read(&emulator).await;

@@ -1,5 +1,7 @@
 //! Tests of the whole: the layers, and the chain from shop to ERP on the embedded engine and on the emulated AWS.
+#![allow(clippy::unwrap_used, reason = "all of this is test code, helpers included")]
 
+mod aws_chain;
 mod aws_ports;
 mod chain;
 mod layering;

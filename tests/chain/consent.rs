@@ -3,14 +3,13 @@
 use koppel_core::ports::Calls;
 use koppel_flows::connections;
 
-use super::world::World;
+use koppel_core::Tenant;
+use koppel_flows::Engine;
 
 /// Opens the consent page, takes the code from where it redirects to, exchanges it, and lets the connection go on.
-pub async fn give(world: &World, name: &str) {
-    let engine = &world.embedded.engine;
-    let stored =
-        koppel_flows::config::load_current(&*engine.store, &world.tenant).await.expect("read").expect("applied");
-    let connection = connections::open(engine, &world.tenant, &stored.config, name).await.expect("opened");
+pub async fn give_to(engine: &Engine, tenant: &Tenant, name: &str) {
+    let stored = koppel_flows::config::load_current(&*engine.store, tenant).await.expect("read").expect("applied");
+    let connection = connections::open(engine, tenant, &stored.config, name).await.expect("opened");
     let consent = engine.systems.consent(&connection).expect("consent").expect("books need consent");
     let page = consent.authorize_url("state-1").expect("a page");
     // Some other client may have been first.
@@ -21,5 +20,5 @@ pub async fn give(world: &World, name: &str) {
     let back = reqwest::Url::parse(&back).expect("an address");
     let code = back.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
     consent.exchange_code(&code, &Calls::default()).await.expect("tokens");
-    connections::resume(engine, &world.tenant, name).await.expect("resumed");
+    connections::resume(engine, tenant, name).await.expect("resumed");
 }

@@ -1,6 +1,6 @@
 //! The chain from shop to books on the embedded engine, against the sandboxes.
 
-mod consent;
+pub mod consent;
 mod faults;
 mod orders;
 pub mod world;

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use koppel_core::keys::Tenant;
 use koppel_core::outcome::{Funnel, Outcome};
 use koppel_core::ports::Clock;
+use koppel_flows::Engine;
 use koppel_flows::config::{self, Secrets};
 use koppel_flows::runs::{self, RecordResult, Scope};
 use koppel_hosting::embedded::{self, EmbeddedEngine};
@@ -79,20 +80,12 @@ impl World {
 
     /// Applies a configuration as `koppel apply` does.
     pub async fn apply(&self, yaml: &str) {
-        let engine = &self.embedded.engine;
-        let config = config::parse("koppel.yaml", yaml).unwrap_or_else(|cause| panic!("{cause}"));
-        let causes = config::validate(&*engine.systems, &config, "koppel.yaml");
-        assert!(causes.is_empty(), "{causes:#?}");
-        let secrets: Secrets = config::resolve_secrets(&config, |_| None).expect("literal secrets");
-        config::store_secrets(&*engine.store, &*engine.vault, &self.tenant, &secrets).await.expect("sealed");
-        config::save_version(&*engine.store, &self.tenant, &config, "koppel.yaml", engine.clock.now(), None)
-            .await
-            .expect("stored");
+        apply_to(&self.embedded.engine, &self.tenant, yaml).await;
     }
 
     /// Gives consent to a connection of the sandbox books.
     pub async fn consent(&self, connection: &str) {
-        super::consent::give(self, connection).await;
+        super::consent::give_to(&self.embedded.engine, &self.tenant, connection).await;
     }
 
     /// Runs the flow once and returns how every record ended, by label.
@@ -130,6 +123,18 @@ impl World {
         }
         orders
     }
+}
+
+/// Applies a configuration to any engine as `koppel apply` does.
+pub async fn apply_to(engine: &Engine, tenant: &Tenant, yaml: &str) {
+    let config = config::parse("koppel.yaml", yaml).unwrap_or_else(|cause| panic!("{cause}"));
+    let causes = config::validate(&*engine.systems, &config, "koppel.yaml");
+    assert!(causes.is_empty(), "{causes:#?}");
+    let secrets: Secrets = config::resolve_secrets(&config, |_| None).expect("literal secrets");
+    config::store_secrets(&*engine.store, &*engine.vault, tenant, &secrets).await.expect("sealed");
+    config::save_version(&*engine.store, tenant, &config, "koppel.yaml", engine.clock.now(), None)
+        .await
+        .expect("stored");
 }
 
 /// How a run ended.

@@ -22,7 +22,8 @@ pub fn parse(file: &str, text: &str) -> Result<Config, Cause> {
 }
 
 fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or(text)
+    let line = text.lines().next().unwrap_or(text);
+    line.strip_prefix("error: ").unwrap_or(line)
 }
 
 /// Makes a serde message fit for a person.

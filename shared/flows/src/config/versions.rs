@@ -48,7 +48,7 @@ pub async fn load_version(store: &dyn Store, tenant: &Tenant, version: u64) -> R
     let missing = |what: &str| {
         Failure::settings(
             Cause::new("unknown_version", format!("configuration version {version} {what}"))
-                .advice("run koppel apply, or koppel status to see the versions"),
+                .advice("koppel versions lists those that exist"),
         )
     };
     let item = store.get(&version_key(tenant, version)).await?.ok_or_else(|| missing("does not exist"))?;

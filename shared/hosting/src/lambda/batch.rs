@@ -78,6 +78,11 @@ enum End {
     Keep,
 }
 
+/// What to say when it was not the step that asked for another try.
+fn defect(code: &str, message: &str) -> Failure {
+    Failure::retry(RetryReason::OutcomeUnknown, None, Cause::new(code, message))
+}
+
 impl Batch<'_> {
     /// Runs every message through `run` and returns the ids of those that SQS must keep.
     pub async fn handle<F, Fut>(&self, deliveries: Vec<Delivery>, deadline: Instant, run: F) -> Vec<String>
@@ -136,19 +141,17 @@ impl Batch<'_> {
         let header = task.header().clone();
         let begun = Instant::now();
         let attempt = AssertUnwindSafe(tokio::time::timeout(left - END_MARGIN, run(task))).catch_unwind().await;
-        let result = match attempt {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Failure::retry(
-                RetryReason::OutcomeUnknown,
-                None,
-                Cause::new("out_of_time", "the step did not finish within the time of one invocation"),
-            )),
+        // A step bounds the tries that it asks for itself, by parking; only defects are counted here.
+        let (result, asked) = match attempt {
+            Ok(Ok(result)) => {
+                let asked = matches!(result, Err(Failure::Retry { .. }));
+                (result, asked)
+            }
+            Ok(Err(_)) => {
+                (Err(defect("out_of_time", "the step did not finish within the time of one invocation")), false)
+            }
             // The panic hook has logged where; the other messages of the batch go on.
-            Err(_) => Err(Failure::retry(
-                RetryReason::OutcomeUnknown,
-                None,
-                Cause::new("panic", "the step stopped on a defect of the program"),
-            )),
+            Err(_) => (Err(defect("panic", "the step stopped on a defect of the program")), false),
         };
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match result {
@@ -158,7 +161,7 @@ impl Batch<'_> {
                 );
                 End::Done
             }
-            Err(failure) => self.decide(delivery, &header, failure, duration_ms).await,
+            Err(failure) => self.decide(delivery, &header, failure, asked, duration_ms).await,
         }
     }
 
@@ -174,14 +177,21 @@ impl Batch<'_> {
         Ok(task)
     }
 
-    /// What happens next with a message whose step failed.
-    async fn decide(&self, delivery: &Delivery, header: &Header, failure: Failure, duration_ms: u64) -> End {
-        let (after, harmless) = match &failure {
-            Failure::Retry { after, reason: RetryReason::Throttled, .. } => (after.or(Some(THROTTLED_WAIT)), true),
-            Failure::Retry { after, reason: RetryReason::Busy, .. } => (after.or(Some(BUSY_WAIT)), true),
-            Failure::Retry { after, .. } => (*after, false),
-            // A step settles these itself, record by record. One that gets here is tried again and then set aside.
-            Failure::Reject(_) | Failure::Settings(_) | Failure::Auth(_) => (None, false),
+    /// What happens next with a message whose step did not finish.
+    async fn decide(
+        &self,
+        delivery: &Delivery,
+        header: &Header,
+        failure: Failure,
+        harmless: bool,
+        duration_ms: u64,
+    ) -> End {
+        let after = match &failure {
+            Failure::Retry { after: Some(after), .. } => Some(*after),
+            Failure::Retry { reason: RetryReason::Throttled, .. } => Some(THROTTLED_WAIT),
+            Failure::Retry { reason: RetryReason::Busy, .. } => Some(BUSY_WAIT),
+            // A step settles the other classes itself, record by record. One that gets here is a defect.
+            _ => None,
         };
         let cause = failure.cause();
         tracing::warn!(
@@ -191,7 +201,7 @@ impl Batch<'_> {
         );
         if harmless {
             self.forgive(delivery).await;
-            return End::Wait(after.unwrap_or(THROTTLED_WAIT));
+            return End::Wait(after.unwrap_or_else(|| back_off(delivery.received.min(TRIES))));
         }
         let attempts = Attempts { store: self.store, clock: self.clock, step: self.step };
         match attempts.failed(&header.tenant, &delivery.id, delivery.received).await {

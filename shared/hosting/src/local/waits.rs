@@ -37,12 +37,15 @@ impl Waits {
     pub fn after(&self, failure: &Failure, message: &Received) -> (Duration, bool) {
         match failure {
             Failure::Retry { after, reason, .. } => {
-                let (wait, counts) = match reason {
-                    RetryReason::Busy => (self.growing(self.busy, 2, message.received), false),
-                    RetryReason::Throttled => (self.growing(self.throttled, 2, message.received), false),
-                    RetryReason::Unavailable | RetryReason::OutcomeUnknown => (self.failed(message), true),
+                let wait = match reason {
+                    RetryReason::Busy => self.growing(self.busy, 2, message.received),
+                    RetryReason::Throttled => self.growing(self.throttled, 2, message.received),
+                    RetryReason::Unavailable | RetryReason::OutcomeUnknown => {
+                        self.growing(self.failed, 4, message.received)
+                    }
                 };
-                (after.unwrap_or(wait), counts)
+                // A step that asks for another try bounds them itself: it parks what fails for long.
+                (after.unwrap_or(wait), false)
             }
             // A step settles these itself, record by record. One that gets here is a failed attempt.
             Failure::Reject(_) | Failure::Settings(_) | Failure::Auth(_) => (self.failed(message), true),
@@ -81,15 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_a_limit_or_another_worker_is_no_failed_attempt() {
+    fn a_try_that_the_step_asks_for_is_no_failed_attempt() {
         let waits = Waits::default();
-        for (reason, counts) in [
-            (RetryReason::Busy, false),
-            (RetryReason::Throttled, false),
-            (RetryReason::Unavailable, true),
-            (RetryReason::OutcomeUnknown, true),
-        ] {
-            assert_eq!(waits.after(&retry(reason, None), &message(1, 0)).1, counts, "{reason:?}");
+        for reason in [RetryReason::Busy, RetryReason::Throttled, RetryReason::Unavailable, RetryReason::OutcomeUnknown]
+        {
+            assert!(!waits.after(&retry(reason, None), &message(1, 0)).1, "{reason:?}");
         }
         assert!(waits.after(&Failure::reject(Cause::new("x", "x")), &message(1, 0)).1);
     }

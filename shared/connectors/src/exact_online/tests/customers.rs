@@ -41,7 +41,7 @@ fn company() -> CustomerDecision {
 }
 
 fn known() -> CustomerLink {
-    CustomerLink { id: guid(7), code: "7".into(), contact: None, addresses: BTreeMap::new() }
+    CustomerLink { id: guid(7), code: "7".into(), contact: None, not_yet_customer: false, addresses: BTreeMap::new() }
 }
 
 #[tokio::test]
@@ -95,6 +95,7 @@ async fn a_new_company_gets_account_contact_and_delivery_address() {
             id: guid(100),
             code: "100".into(),
             contact: Some(guid(200)),
+            not_yet_customer: false,
             addresses: [("place".to_owned(), guid(300))].into(),
         }
     );
@@ -126,8 +127,12 @@ async fn a_private_person_is_one_call() {
 
 #[tokio::test]
 async fn a_known_customer_only_gets_what_is_missing() {
-    let complete =
-        CustomerLink { contact: Some(guid(8)), addresses: [("place".to_owned(), guid(9))].into(), ..known() };
+    let complete = CustomerLink {
+        contact: Some(guid(8)),
+        not_yet_customer: false,
+        addresses: [("place".to_owned(), guid(9))].into(),
+        ..known()
+    };
     let world = World::new(created).await;
     assert_eq!(world.exact.send_customer(&company(), Some(&complete), &world.calls).await.unwrap(), complete);
     assert_eq!(world.server.take().len(), 0);

@@ -20,6 +20,7 @@ fn customer() -> CustomerLink {
         id: guid(7),
         code: "7".into(),
         contact: Some(guid(8)),
+        not_yet_customer: false,
         addresses: BTreeMap::from([("place".to_owned(), guid(9))]),
     }
 }
