@@ -3,6 +3,7 @@
   emulator.py up       start the emulator, deploy the template, print endpoint and outputs as JSON
   emulator.py deploy   deploy again (new binaries or a changed template)
   emulator.py outputs  print endpoint and outputs again
+  emulator.py env      print the variables that point a program at the emulator, one NAME=value a line
   emulator.py queues   make a pair of queues outside of the stack, for tests of the queue port
   emulator.py down     stop what `up` started
 
@@ -333,6 +334,11 @@ def show(options):
     print(json.dumps({**known, "outputs": outputs(known, options.stack)}, indent=2))
 
 
+def environment(options):
+    known = running(options.state)
+    print("\n".join(f"{name}={value}" for name, value in known["environment"].items()))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     common = argparse.ArgumentParser(add_help=False)
@@ -350,6 +356,7 @@ def main():
     command.set_defaults(run=up)
     commands.add_parser("deploy", parents=[common, stack, build]).set_defaults(run=again)
     commands.add_parser("outputs", parents=[common, stack]).set_defaults(run=show)
+    commands.add_parser("env", parents=[common]).set_defaults(run=environment)
     command = commands.add_parser("queues", parents=[common])
     command.add_argument("name")
     command.add_argument("--receives", type=int, default=5)

@@ -3,6 +3,7 @@
 VENV := .venv
 SAM := $(VENV)/sam/bin/sam
 EMULATOR := $(VENV)/emulator/bin/python infra/stack/emulator.py
+KOPPEL_ON_STACK := target/debug/koppel --file examples/woocommerce--exact-online/koppel.yaml --stack koppel
 FUNCTIONS := schedule fetch map check write notify
 # Nothing here may ask a registry of tools for updates or send usage data.
 export SAM_CLI_TELEMETRY := 0
@@ -42,10 +43,16 @@ deploy: build
 functions:
 	cargo build $(FUNCTIONS:%=--package function-%)
 
-## stack: the stack on the emulator, with debug functions (KOPPEL_BIN_DIR for others)
-stack: $(VENV)/emulator/.stamp $(if $(KOPPEL_BIN_DIR),,functions)
+## stack: the stack on the emulator with debug functions (KOPPEL_BIN_DIR for others), and the sandbox orders through it
+stack: KOPPEL_DIR := .aws-sam/round
+stack: $(VENV)/emulator/.stamp $(if $(KOPPEL_BIN_DIR),,functions) run-build
 	$(EMULATOR) down
+	rm -rf $(KOPPEL_DIR)
 	$(EMULATOR) up --bin-dir $(or $(KOPPEL_BIN_DIR),target/debug)
+	@$(with_sandbox); export $$($(EMULATOR) env); \
+	$(KOPPEL_ON_STACK) apply && $(KOPPEL_ON_STACK) connect shop && $(KOPPEL_ON_STACK) connect books --auto && \
+	$(KOPPEL_ON_STACK) run web-orders
+	@echo "The stack stays up; make stack-down stops it."
 
 ## stack-down: stop the emulator
 stack-down:
