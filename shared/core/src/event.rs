@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Cause;
 use crate::keys::Tenant;
+use crate::message::Step;
 use crate::outcome::Funnel;
 
 /// An event on the bus.
@@ -42,6 +43,26 @@ pub enum EventKind {
         /// The first causes.
         causes: Vec<Cause>,
     },
+    /// Records wait because settings or master data are missing.
+    RecordsWaiting {
+        /// Flow.
+        flow: String,
+        /// Run.
+        run: String,
+        /// How many of this run.
+        count: u64,
+        /// The first causes.
+        causes: Vec<Cause>,
+    },
+    /// A run ended before everything was read, because the other side was not to be reached. The next one reads again.
+    RunInterrupted {
+        /// Flow.
+        flow: String,
+        /// Run.
+        run: String,
+        /// What happened.
+        cause: Cause,
+    },
     /// Somebody must change configuration before the flow can go on.
     FlowNeedsSettings {
         /// Flow.
@@ -56,6 +77,20 @@ pub enum EventKind {
         /// What happened.
         cause: Cause,
     },
+    /// The connection does not answer; its flows rest, it is probed, and it goes on by itself.
+    ConnectionPaused {
+        /// Connection.
+        connection: String,
+        /// What happened.
+        cause: Cause,
+    },
+    /// A stopped or paused connection goes on.
+    ConnectionResumed {
+        /// Connection.
+        connection: String,
+        /// What had stopped it.
+        cause: Cause,
+    },
 }
 
 impl EventKind {
@@ -64,8 +99,17 @@ impl EventKind {
         match self {
             Self::RunFinished { .. } => "RunFinished",
             Self::RecordsRejected { .. } => "RecordsRejected",
+            Self::RecordsWaiting { .. } => "RecordsWaiting",
+            Self::RunInterrupted { .. } => "RunInterrupted",
             Self::FlowNeedsSettings { .. } => "FlowNeedsSettings",
             Self::ConnectionNeedsConsent { .. } => "ConnectionNeedsConsent",
+            Self::ConnectionPaused { .. } => "ConnectionPaused",
+            Self::ConnectionResumed { .. } => "ConnectionResumed",
+            Self::BudgetLow { .. } => "BudgetLow",
+            Self::DeadLetters { .. } => "DeadLetters",
+            Self::DeadMan { .. } => "DeadMan",
+            Self::ConnectionPaused { .. } => "ConnectionPaused",
+            Self::ConnectionResumed { .. } => "ConnectionResumed",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A record leaves the list when it is settled otherwise. Nothing waits in queues.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use koppel_core::error::{Cause, Failure};
+use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::{RecordKey, Tenant};
 use koppel_core::ports::store::partition;
 use koppel_core::ports::{Condition, Key};
@@ -102,6 +102,25 @@ fn back_off(times: u32) -> TimeDelta {
 /// Takes a record off the list.
 pub async fn remove(engine: &Engine, tenant: &Tenant, flow: &str, record: &RecordKey) -> Result<(), Failure> {
     Ok(engine.store.delete(&key(tenant, flow, record), Condition::Always).await?)
+}
+
+/// Makes the records due at once that waited for a connection which answers again.
+pub async fn release(engine: &Engine, tenant: &Tenant, flow: &str, connection: &str) -> Result<(), Failure> {
+    let now = engine.clock.now();
+    for item in crate::items::all(engine, &partition(tenant, &["waiting", flow]), "").await? {
+        let record: Waiting = read_required(&item.value)?;
+        let waited = matches!(record.reason, WaitReason::Unavailable | WaitReason::Auth)
+            && record.cause.place.connection.as_deref() == Some(connection);
+        if waited && record.due_at.is_none_or(|due| due > now) {
+            let due = Waiting { due_at: Some(now), ..record };
+            // Whoever changes it at this moment knows more.
+            match put(engine, &item.key, &due, Condition::Version(item.version), item.expires_at).await {
+                Ok(_) | Err(Failure::Retry { reason: RetryReason::Busy, .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The whole list of a flow.

@@ -120,16 +120,40 @@ fn tell(output: Output, event: &Event) {
     let (who, text, colour) = match &event.kind {
         EventKind::RunFinished { flow, run, funnel } => {
             let bad = funnel.count(Outcome::Rejected) + funnel.count(Outcome::Parked) > 0;
-            (flow, format!("run {run} ended: {funnel}"), if bad { Colour::Yellow } else { Colour::Green })
+            (flow.as_str(), format!("run {run} ended: {funnel}"), if bad { Colour::Yellow } else { Colour::Green })
         }
         EventKind::RecordsRejected { flow, count, causes, .. } => {
             let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
-            (flow, format!("{count} rejected: {}", causes.join("; ")), Colour::Red)
+            (flow.as_str(), format!("{count} rejected: {}", causes.join("; ")), Colour::Red)
         }
-        EventKind::FlowNeedsSettings { flow, cause } => (flow, format!("needs settings: {cause}"), Colour::Red),
+        EventKind::RecordsWaiting { flow, count, causes, .. } => {
+            let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+            (flow.as_str(), format!("{count} waiting: {}", causes.join("; ")), Colour::Yellow)
+        }
+        EventKind::RunInterrupted { flow, cause, .. } => {
+            (flow.as_str(), format!("could not read everything: {cause}"), Colour::Yellow)
+        }
+        EventKind::FlowNeedsSettings { flow, cause } => (flow.as_str(), format!("needs settings: {cause}"), Colour::Red),
         EventKind::ConnectionNeedsConsent { connection, cause } => {
-            (connection, format!("stopped: {cause}. To do: koppel connect {connection}"), Colour::Red)
+            (connection.as_str(), format!("stopped: {cause}. To do: koppel connect {connection}"), Colour::Red)
         }
+        EventKind::ConnectionPaused { connection, cause } => {
+            (connection.as_str(), format!("paused: {cause}"), Colour::Yellow)
+        }
+        EventKind::ConnectionResumed { connection, .. } => (connection.as_str(), "works again".into(), Colour::Green),
+        EventKind::BudgetLow { connection, cause } => {
+            (connection.as_str(), format!("calls are nearly used up: {cause}"), Colour::Yellow)
+        }
+        EventKind::DeadLetters { step, count } => {
+            (step.name(), format!("{count} set aside. To do: koppel dead-letters list"), Colour::Red)
+        }
+        EventKind::DeadMan { flow, count, oldest, .. } => {
+            (flow.as_str(), format!("{count} not arrived, the oldest is {oldest}"), Colour::Red)
+        }
+        EventKind::ConnectionPaused { connection, cause } => {
+            (connection, format!("paused, and probed until it answers: {cause}"), Colour::Yellow)
+        }
+        EventKind::ConnectionResumed { connection, .. } => (connection, "goes on".to_owned(), Colour::Green),
     };
     say(output, who, &output.style.paint(colour, &text), json!({ "event": event }));
 }

@@ -121,6 +121,12 @@ async fn may_run(place: &Place, config: &Config, flow: &str) -> Result<(), CliEr
     let Some(settings) = config.flows.get(flow) else { return Ok(()) };
     for name in [&settings.from, &settings.to] {
         if let Some(stopped) = connections::stopped(&place.engine, &place.tenant, name).await? {
+            // A person who runs a flow asks a connection that was down whether it answers again.
+            if stopped.probe_at().is_some() {
+                connections::reach(&place.engine, &place.tenant, config, name).await?;
+                connections::resume(&place.engine, &place.tenant, name).await?;
+                continue;
+            }
             let message = format!("the connection is stopped: {}", stopped.cause.message);
             let cause = Cause::new(stopped.cause.code, message).advice(format!("run koppel connect {name}"));
             return Err(CliError::new(Exit::Consent, cause.in_flow(flow).at_connection(name)));

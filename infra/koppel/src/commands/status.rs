@@ -40,10 +40,18 @@ async fn show_connections(place: &Place, output: Output, config: &Config) -> Res
         let stopped = connections::stopped(&place.engine, &place.tenant, name).await?;
         let (state, remark) = match &stopped {
             None => (Cell::coloured("ok", Some(Colour::Green)), String::new()),
-            Some(stopped) => (
-                Cell::coloured("stopped", Some(Colour::Red)),
-                format!("{} (since {}). To do: koppel connect {name}", stopped.cause.message, moment(stopped.since)),
-            ),
+            Some(stopped) => {
+                let what = format!("{} (since {})", stopped.cause.message, moment(stopped.since));
+                match stopped.probe_at() {
+                    None => {
+                        (Cell::coloured("stopped", Some(Colour::Red)), format!("{what}. To do: koppel connect {name}"))
+                    }
+                    Some(next) => (
+                        Cell::coloured("paused", Some(Colour::Yellow)),
+                        format!("{what}. It goes on by itself; asked again {}", moment(next)),
+                    ),
+                }
+            }
         };
         table.row([name.as_str().into(), connection.system.as_str().into(), state, remark.into()]);
         list.push(json!({ "connection": name, "system": connection.system, "stopped": stopped }));

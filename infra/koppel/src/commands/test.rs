@@ -1,7 +1,6 @@
 //! `koppel test`: reaches a system with its credentials and says who answers.
 
 use koppel_core::Failure;
-use koppel_core::ports::{Calls, Priority};
 use koppel_flows::config::Config;
 use koppel_flows::connections;
 use serde_json::json;
@@ -32,13 +31,5 @@ pub async fn test(global: &Global, output: Output, args: &Args) -> Result<Exit, 
 
 /// Who answers on a connection.
 pub async fn reach(place: &Place, config: &Config, name: &str) -> Result<String, Failure> {
-    let calls = Calls::new(Priority::Orders);
-    let system = config.connections.get(name).map(|connection| connection.system.as_str()).unwrap_or_default();
-    let reads = place.engine.systems.facts(system).is_some_and(|facts| !facts.gets.is_empty());
-    let who = if reads {
-        connections::source(&place.engine, &place.tenant, config, name).await?.test_connection(&calls).await
-    } else {
-        connections::target(&place.engine, &place.tenant, config, name).await?.test_connection(&calls).await
-    };
-    who.map_err(|failure| failure.map_cause(|cause| cause.at_connection(name)))
+    connections::reach(&place.engine, &place.tenant, config, name).await
 }

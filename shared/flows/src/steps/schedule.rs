@@ -1,4 +1,7 @@
-//! Schedule: ends runs whose funnel adds up, and starts what is due: flows by their schedule, waiting records by theirs.
+//! Schedule: ends runs whose funnel adds up, probes connections that are down, and starts what is due: flows by their
+//! schedule, waiting records by theirs.
+
+use std::collections::BTreeSet;
 
 use koppel_core::event::{Event, EventKind};
 use koppel_core::keys::{RecordKey, Tenant};
@@ -19,9 +22,10 @@ const WAITING_PER_RUN: usize = 100;
 pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
     for tenant in tenants(engine).await? {
         let Some(stored) = load_current(&*engine.store, &tenant).await? else { continue };
+        let stopped = still_stopped(engine, &tenant, &stored).await?;
         for flow in stored.config.flows.keys() {
             // One flow that cannot go on must not keep the others from their time.
-            if let Err(failure) = schedule_flow(engine, &tenant, &stored, flow).await {
+            if let Err(failure) = schedule_flow(engine, &tenant, &stored, flow, &stopped).await {
                 tracing::warn!(flow, class = failure.class(), cause = %failure, "the flow was not scheduled");
             }
         }
@@ -29,16 +33,34 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn schedule_flow(engine: &Engine, tenant: &Tenant, stored: &StoredConfig, flow: &str) -> Result<(), Failure> {
+/// Connections that nothing is started for. Those that are down are probed when it is time.
+async fn still_stopped(engine: &Engine, tenant: &Tenant, stored: &StoredConfig) -> Result<BTreeSet<String>, Failure> {
+    let mut still = BTreeSet::new();
+    for (name, stopped) in connections::all_stopped(engine, tenant).await? {
+        let due = stopped.probe_at().is_some_and(|at| at <= engine.clock.now());
+        let goes_on = due
+            && connections::probe(engine, tenant, &stored.config, &name).await.unwrap_or_else(|failure| {
+                tracing::warn!(connection = name, class = failure.class(), cause = %failure, "the probe failed");
+                false
+            });
+        if !goes_on {
+            still.insert(name);
+        }
+    }
+    Ok(still)
+}
+
+async fn schedule_flow(
+    engine: &Engine,
+    tenant: &Tenant,
+    stored: &StoredConfig,
+    flow: &str,
+    stopped: &BTreeSet<String>,
+) -> Result<(), Failure> {
     end_run(engine, tenant, flow).await?;
     let Some(config) = stored.config.flows.get(flow) else { return Ok(()) };
-    if config.paused {
+    if config.paused || stopped.contains(&config.from) || stopped.contains(&config.to) {
         return Ok(());
-    }
-    for connection in [&config.from, &config.to] {
-        if connections::stopped(engine, tenant, connection).await?.is_some() {
-            return Ok(());
-        }
     }
     let state = runs::state(engine, tenant, flow).await?;
     if state.open_run.is_some() {

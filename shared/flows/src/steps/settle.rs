@@ -68,10 +68,10 @@ pub async fn chunk_failed(
     records: &[(RecordKey, String)],
     failure: Failure,
 ) -> Result<Vec<RecordResult>, Failure> {
-    if is_short_retry(&failure) && !has_failed_for_long(engine, header, step, &failure).await? {
+    let connection = &flow.flow.to;
+    if !is_over(engine, flow, header, step, connection, &failure).await? {
         return Err(failure);
     }
-    let connection = &flow.flow.to;
     let failure = failure.map_cause(|cause| cause.at_connection(connection));
     note_connection(engine, flow, connection, &failure).await?;
     let mut results = Vec::new();
@@ -81,11 +81,31 @@ pub async fn chunk_failed(
     Ok(results)
 }
 
-/// The same chunk has failed in the same step for minutes. Throttling does not count: it ends by itself.
-async fn has_failed_for_long(engine: &Engine, header: &Header, step: Step, failure: &Failure) -> Result<bool, Failure> {
-    if matches!(failure, Failure::Retry { reason: RetryReason::Throttled | RetryReason::Busy, .. }) {
+/// The engine cannot help any more by handing out the message again: the wait is long, or the connection is paused, or
+/// the failing has lasted. A connection that is down by then is paused, so that nothing else runs into it.
+async fn is_over(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    header: &Header,
+    step: Step,
+    connection: &str,
+    failure: &Failure,
+) -> Result<bool, Failure> {
+    let Failure::Retry { reason: RetryReason::Unavailable | RetryReason::OutcomeUnknown, .. } = failure else {
+        return Ok(!is_short_retry(failure));
+    };
+    if is_short_retry(failure)
+        && !has_failed_for_long(engine, header, step).await?
+        && connections::stopped(engine, &flow.tenant, connection).await?.is_none()
+    {
         return Ok(false);
     }
+    connections::pause_if_down(engine, &flow.tenant, &flow.config, connection, failure).await?;
+    Ok(true)
+}
+
+/// The same chunk has failed in the same step for minutes.
+async fn has_failed_for_long(engine: &Engine, header: &Header, step: Step) -> Result<bool, Failure> {
     let now = engine.clock.now();
     let key = Key::new(&header.tenant, &["failing", &header.flow, &header.run], format!("{}#{step}", header.chunk));
     match engine.store.get(&key).await? {
@@ -128,7 +148,7 @@ pub async fn source_failure(
 ) -> Result<(), Failure> {
     let Err(failure) = result else { return Ok(()) };
     let failure = failure.map_cause(|cause| cause.in_flow(&flow.name).at_connection(&flow.flow.from));
-    if is_short_retry(&failure) && !has_failed_for_long(engine, header, Step::Fetch, &failure).await? {
+    if !is_over(engine, flow, header, Step::Fetch, &flow.flow.from, &failure).await? {
         return Err(failure);
     }
     note_connection(engine, flow, &flow.flow.from, &failure).await?;

@@ -88,6 +88,33 @@ fn announce(event: &Event) {
         EventKind::ConnectionNeedsConsent { connection, cause } => {
             tracing::warn!(%tenant, event = name, connection, cause = cause.code, "the connection needs consent");
         }
+        EventKind::RecordsWaiting { flow, run, count, .. } => {
+            tracing::warn!(%tenant, event = name, flow, run, count, "records wait for settings");
+        }
+        EventKind::RunInterrupted { flow, run, cause } => {
+            tracing::warn!(%tenant, event = name, flow, run, cause = cause.code, "the run could not read everything");
+        }
+        EventKind::ConnectionPaused { connection, cause } => {
+            tracing::warn!(%tenant, event = name, connection, cause = cause.code, "the connection is paused");
+        }
+        EventKind::ConnectionResumed { connection, .. } => {
+            tracing::info!(%tenant, event = name, connection, "the connection works again");
+        }
+        EventKind::BudgetLow { connection, cause } => {
+            tracing::warn!(%tenant, event = name, connection, cause = cause.code, "the calls are nearly used up");
+        }
+        EventKind::DeadLetters { step, count } => {
+            tracing::error!(%tenant, event = name, step = step.name(), count, "messages were set aside");
+        }
+        EventKind::DeadMan { flow, count, .. } => {
+            tracing::error!(%tenant, event = name, flow, count, "orders of the shop have not arrived");
+        }
+        EventKind::ConnectionPaused { connection, cause } => {
+            tracing::warn!(%tenant, event = name, connection, cause = cause.code, "the connection does not answer");
+        }
+        EventKind::ConnectionResumed { connection, .. } => {
+            tracing::info!(%tenant, event = name, connection, "the connection goes on");
+        }
     }
 }
 

@@ -32,6 +32,13 @@ pub fn notice(event: &Event) -> Option<Notice> {
             }
             (format!("{flow}: {count} record(s) rejected"), lines)
         }
+        EventKind::RecordsWaiting { .. }
+        | EventKind::RunInterrupted { .. }
+        | EventKind::ConnectionPaused { .. }
+        | EventKind::ConnectionResumed { .. }
+        | EventKind::BudgetLow { .. }
+        | EventKind::DeadLetters { .. }
+        | EventKind::DeadMan { .. } => return None,
         EventKind::FlowNeedsSettings { flow, cause } => (
             format!("{flow}: settings needed"),
             vec![format!("Flow {flow} waits for a change of its settings."), cause.to_string()],
@@ -42,6 +49,21 @@ pub fn notice(event: &Event) -> Option<Notice> {
                 format!("Connection {connection} has lost its consent; its flows have stopped and lose nothing."),
                 cause.to_string(),
                 format!("Give consent again with: koppel connect {connection}"),
+            ],
+        ),
+        EventKind::ConnectionPaused { connection, cause } => (
+            format!("{connection}: does not answer"),
+            vec![
+                format!("Connection {connection} does not answer; its flows rest and lose nothing."),
+                cause.to_string(),
+                "It is probed, and goes on by itself when it answers.".to_owned(),
+            ],
+        ),
+        EventKind::ConnectionResumed { connection, cause } => (
+            format!("{connection}: goes on"),
+            vec![
+                format!("Connection {connection} goes on; what waited for it is delivered now."),
+                format!("It had stopped because: {}", cause.message),
             ],
         ),
     };
