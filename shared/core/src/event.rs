@@ -91,6 +91,31 @@ pub enum EventKind {
         /// What had stopped it.
         cause: Cause,
     },
+    /// The calls of a connection are nearly used up.
+    BudgetLow {
+        /// Connection.
+        connection: String,
+        /// Which limit, how much is left, and until when.
+        cause: Cause,
+    },
+    /// Messages failed too often and were set aside.
+    DeadLetters {
+        /// Step whose messages they are.
+        step: Step,
+        /// How many.
+        count: u64,
+    },
+    /// The shop has orders that should have arrived and did not.
+    DeadMan {
+        /// Flow.
+        flow: String,
+        /// How many.
+        count: u64,
+        /// The one that is missing longest, as the merchant knows it.
+        oldest: String,
+        /// When that one was changed.
+        since: DateTime<Utc>,
+    },
 }
 
 impl EventKind {
@@ -108,8 +133,6 @@ impl EventKind {
             Self::BudgetLow { .. } => "BudgetLow",
             Self::DeadLetters { .. } => "DeadLetters",
             Self::DeadMan { .. } => "DeadMan",
-            Self::ConnectionPaused { .. } => "ConnectionPaused",
-            Self::ConnectionResumed { .. } => "ConnectionResumed",
         }
     }
 }

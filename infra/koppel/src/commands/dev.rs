@@ -137,10 +137,6 @@ fn tell(output: Output, event: &Event) {
         EventKind::ConnectionNeedsConsent { connection, cause } => {
             (connection.as_str(), format!("stopped: {cause}. To do: koppel connect {connection}"), Colour::Red)
         }
-        EventKind::ConnectionPaused { connection, cause } => {
-            (connection.as_str(), format!("paused: {cause}"), Colour::Yellow)
-        }
-        EventKind::ConnectionResumed { connection, .. } => (connection.as_str(), "works again".into(), Colour::Green),
         EventKind::BudgetLow { connection, cause } => {
             (connection.as_str(), format!("calls are nearly used up: {cause}"), Colour::Yellow)
         }
@@ -151,9 +147,9 @@ fn tell(output: Output, event: &Event) {
             (flow.as_str(), format!("{count} not arrived, the oldest is {oldest}"), Colour::Red)
         }
         EventKind::ConnectionPaused { connection, cause } => {
-            (connection, format!("paused, and probed until it answers: {cause}"), Colour::Yellow)
+            (connection.as_str(), format!("paused, and probed until it answers: {cause}"), Colour::Yellow)
         }
-        EventKind::ConnectionResumed { connection, .. } => (connection, "goes on".to_owned(), Colour::Green),
+        EventKind::ConnectionResumed { connection, .. } => (connection.as_str(), "goes on".to_owned(), Colour::Green),
     };
     say(output, who, &output.style.paint(colour, &text), json!({ "event": event }));
 }

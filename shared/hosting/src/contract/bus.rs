@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use koppel_core::event::{Event, EventKind};
+use koppel_core::message::Step;
 use koppel_core::outcome::{Funnel, Outcome};
 use koppel_core::ports::Bus;
 use koppel_core::{Cause, Failure, Tenant};
@@ -51,12 +52,19 @@ fn kinds() -> Vec<EventKind> {
     funnel.add(Outcome::Created, 2);
     funnel.add(Outcome::Rejected, 1);
     let cause = Cause::new("unknown_sku", "SKU «É1» is not there").advice("create it").of_record("23");
-    let (flow, run) = ("web-orders".to_owned(), "r1".to_owned());
+    let (flow, run, connection) = ("web-orders".to_owned(), "r1".to_owned(), "books".to_owned());
     vec![
         EventKind::RunFinished { flow: flow.clone(), run: run.clone(), funnel },
-        EventKind::RecordsRejected { flow: flow.clone(), run, count: 1, causes: vec![cause.clone()] },
-        EventKind::FlowNeedsSettings { flow, cause: cause.clone() },
-        EventKind::ConnectionNeedsConsent { connection: "books".to_owned(), cause },
+        EventKind::RecordsRejected { flow: flow.clone(), run: run.clone(), count: 1, causes: vec![cause.clone()] },
+        EventKind::RecordsWaiting { flow: flow.clone(), run: run.clone(), count: 1, causes: vec![cause.clone()] },
+        EventKind::RunInterrupted { flow: flow.clone(), run, cause: cause.clone() },
+        EventKind::FlowNeedsSettings { flow: flow.clone(), cause: cause.clone() },
+        EventKind::ConnectionNeedsConsent { connection: connection.clone(), cause: cause.clone() },
+        EventKind::ConnectionPaused { connection: connection.clone(), cause: cause.clone() },
+        EventKind::ConnectionResumed { connection: connection.clone(), cause: cause.clone() },
+        EventKind::BudgetLow { connection, cause },
+        EventKind::DeadLetters { step: Step::Write, count: 2 },
+        EventKind::DeadMan { flow, count: 2, oldest: "23".to_owned(), since: DateTime::UNIX_EPOCH },
     ]
 }
 
@@ -65,7 +73,7 @@ fn event(tenant: &Tenant, kind: EventKind) -> Event {
     Event { tenant: tenant.clone(), at, kind }
 }
 
-/// All four kinds, once each, with everything in them.
+/// All kinds, once each, with everything in them.
 pub async fn every_kind_arrives_as_it_was(f: &Fixture) -> Rule {
     let tenant = fresh_tenant();
     let sent: Vec<_> = kinds().into_iter().map(|kind| event(&tenant, kind)).collect();

@@ -94,12 +94,6 @@ fn announce(event: &Event) {
         EventKind::RunInterrupted { flow, run, cause } => {
             tracing::warn!(%tenant, event = name, flow, run, cause = cause.code, "the run could not read everything");
         }
-        EventKind::ConnectionPaused { connection, cause } => {
-            tracing::warn!(%tenant, event = name, connection, cause = cause.code, "the connection is paused");
-        }
-        EventKind::ConnectionResumed { connection, .. } => {
-            tracing::info!(%tenant, event = name, connection, "the connection works again");
-        }
         EventKind::BudgetLow { connection, cause } => {
             tracing::warn!(%tenant, event = name, connection, cause = cause.code, "the calls are nearly used up");
         }

@@ -34,8 +34,6 @@ pub fn notice(event: &Event) -> Option<Notice> {
         }
         EventKind::RecordsWaiting { .. }
         | EventKind::RunInterrupted { .. }
-        | EventKind::ConnectionPaused { .. }
-        | EventKind::ConnectionResumed { .. }
         | EventKind::BudgetLow { .. }
         | EventKind::DeadLetters { .. }
         | EventKind::DeadMan { .. } => return None,
