@@ -1,9 +1,9 @@
-# One round against the sandbox: `make run`. Everything it keeps lies under .koppel/, so a second round delivers nothing
+# One round against the sandbox: `make run`. What it keeps lies under .koppel/, so a second round delivers nothing
 # twice; `make run-reset` starts anew.
 KOPPEL_DIR := .koppel
-KOPPEL := target/debug/koppel --file examples/woocommerce--exact-online/koppel.yaml --state $(KOPPEL_DIR)/koppel.db
-SANDBOX := target/debug/koppel-sandbox serve --state $(KOPPEL_DIR)/sandbox
-SANDBOX_PID := $(KOPPEL_DIR)/sandbox.pid
+KOPPEL = target/debug/koppel --file examples/woocommerce--exact-online/koppel.yaml --state $(KOPPEL_DIR)/koppel.db
+SANDBOX = target/debug/koppel-sandbox serve --state $(KOPPEL_DIR)/sandbox
+SANDBOX_PID = $(KOPPEL_DIR)/sandbox.pid
 
 # Starts the sandbox, waits until it says that it is ready, and stops it when the recipe's shell ends.
 with_sandbox = umask 077; mkdir -p $(KOPPEL_DIR); : > $(KOPPEL_DIR)/sandbox.out; \
@@ -25,7 +25,7 @@ run: run-build
 
 ## run-reset: forget what `make run` has kept
 run-reset:
-	@rm -rf $(KOPPEL_DIR)
+	@rm -rf $(KOPPEL_DIR)/koppel.db* $(KOPPEL_DIR)/sandbox $(KOPPEL_DIR)/sandbox.out $(SANDBOX_PID)
 
 ## dev: the sandbox and the local host, until Ctrl-C
 dev: run-build

@@ -7,4 +7,5 @@
 
 mod behaviour;
 mod bench;
+mod crash;
 mod transcript;

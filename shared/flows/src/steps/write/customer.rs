@@ -48,13 +48,9 @@ pub async fn ensure(
             Ok(link)
         }
         Err(failure) => {
-            // Only an unknown outcome (or an unanswered earlier one) forces the next one to search.
-            let unknown = matches!(failure, Failure::Retry { reason: RetryReason::OutcomeUnknown, .. });
-            if unknown || claim.search_first {
-                ledger::leave_open(engine, claim, &header.run).await?;
-            } else {
-                finish(engine, claim, header).await?;
-            }
+            // Whatever failed, parts of the customer may exist by now (the debtor without its contact, say), so the
+            // next one searches before it creates.
+            ledger::leave_open(engine, claim, &header.run).await?;
             // For the document nothing is unknown: it was not sent yet.
             Err(match failure {
                 Failure::Retry { reason: RetryReason::OutcomeUnknown, after, cause } => {
