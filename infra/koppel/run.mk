@@ -7,10 +7,10 @@ SANDBOX_PID = $(KOPPEL_DIR)/sandbox.pid
 
 # Starts the sandbox, waits until it says that it is ready, and stops it when the recipe's shell ends.
 with_sandbox = umask 077; mkdir -p $(KOPPEL_DIR); : > $(KOPPEL_DIR)/sandbox.out; \
-	$(SANDBOX) > $(KOPPEL_DIR)/sandbox.out 2>&1 & echo $$! > $(SANDBOX_PID); \
-	trap 'kill $$(cat $(SANDBOX_PID)) 2>/dev/null; wait 2>/dev/null; rm -f $(SANDBOX_PID)' EXIT; \
+	$(SANDBOX) > $(KOPPEL_DIR)/sandbox.out 2>&1 & sandbox=$$!; echo $$sandbox > $(SANDBOX_PID); \
+	trap 'kill $$sandbox 2>/dev/null; wait $$sandbox 2>/dev/null; rm -f $(SANDBOX_PID)' EXIT; \
 	until grep -q '^ready' $(KOPPEL_DIR)/sandbox.out; do \
-		kill -0 $$(cat $(SANDBOX_PID)) 2>/dev/null || { cat $(KOPPEL_DIR)/sandbox.out; exit 1; }; sleep 0.1; \
+		kill -0 $$sandbox 2>/dev/null || { cat $(KOPPEL_DIR)/sandbox.out; exit 1; }; sleep 0.1; \
 	done
 
 .PHONY: run run-reset dev run-build
