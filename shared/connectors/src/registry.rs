@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use koppel_core::connection::Connection;
 use koppel_core::error::nearest;
-use koppel_core::ports::{Consent, Source, Systems, Target};
+use koppel_core::ports::{Consent, Source, Systems, Target, WebhookAdmin, WebhookReceiver};
 use koppel_core::system::SystemFacts;
 use koppel_core::{Cause, Failure};
 
@@ -33,6 +33,14 @@ use crate::{exact_online, woocommerce};
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
 type MakeConsent = fn(&Connection, &Deps) -> Result<Arc<dyn Consent>, Failure>;
+
+/// How the webhooks of a system are received and registered.
+pub struct Webhooks {
+    /// Makes a receiver for the secret that deliveries are signed with.
+    pub receiver: fn(&str) -> Arc<dyn WebhookReceiver>,
+    /// Makes what registers them.
+    pub admin: fn(&Connection, &Deps) -> Result<Arc<dyn WebhookAdmin>, Failure>,
+}
 
 /// One system: its facts and how its connectors are made.
 pub struct SystemEntry {
@@ -44,6 +52,8 @@ pub struct SystemEntry {
     pub target: Option<MakeTarget>,
     /// The way to consent; `None` when keys are enough.
     pub consent: Option<MakeConsent>,
+    /// Webhooks; `None` when the system has none, or they are not used.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// All systems.
@@ -53,12 +63,17 @@ pub static SYSTEMS: &[SystemEntry] = &[
         source: Some(|connection, deps| Ok(Arc::new(woocommerce::WooCommerceSource::new(connection, deps)?))),
         target: None,
         consent: None,
+        webhooks: Some(Webhooks {
+            receiver: |secret| Arc::new(woocommerce::webhook::Receiver::new(secret)),
+            admin: |connection, deps| Ok(Arc::new(woocommerce::webhook::Admin::new(connection, deps)?)),
+        }),
     },
     SystemEntry {
         facts: &exact_online::FACTS,
         source: None,
         target: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
         consent: Some(|connection, deps| Ok(Arc::new(exact_online::auth::token_keeper(connection, deps)?))),
+        webhooks: None,
     },
 ];
 
@@ -100,6 +115,18 @@ impl Systems for Registry {
 
     fn consent(&self, connection: &Connection) -> Result<Option<Arc<dyn Consent>>, Failure> {
         known(connection)?.consent.map(|make| make(connection, &self.deps)).transpose()
+    }
+
+    fn webhook_receiver(
+        &self,
+        connection: &Connection,
+        secret: &str,
+    ) -> Result<Option<Arc<dyn WebhookReceiver>>, Failure> {
+        Ok(known(connection)?.webhooks.as_ref().map(|webhooks| (webhooks.receiver)(secret)))
+    }
+
+    fn webhook_admin(&self, connection: &Connection) -> Result<Option<Arc<dyn WebhookAdmin>>, Failure> {
+        known(connection)?.webhooks.as_ref().map(|webhooks| (webhooks.admin)(connection, &self.deps)).transpose()
     }
 }
 

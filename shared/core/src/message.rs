@@ -153,6 +153,10 @@ pub struct FetchTask {
     /// When not empty, only these records are read, whatever their date.
     #[serde(default)]
     pub ids: Vec<RecordKey>,
+    /// End of the run before: from here on this run judges whether webhooks came for what it reads. Set for flows with
+    /// webhooks only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hints_since: Option<DateTime<Utc>>,
 }
 
 /// One record as the source gave it.

@@ -178,6 +178,7 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
         page: None,
         page_number: 0,
         ids: scope.ids,
+        hints_since: state.cursor.filter(|_| loaded.flow.webhook && scope.since.is_none()),
     };
     let run = Run {
         id: id.clone(),

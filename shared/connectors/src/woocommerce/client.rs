@@ -100,6 +100,29 @@ impl WooCommerceClient {
         json(&answer).map(Some)
     }
 
+    /// `GET webhooks`: one page of all there are, by rising id.
+    pub async fn webhooks(&self, page: u32, calls: &Calls) -> Result<Vec<Value>, Failure> {
+        let request = Request::get(format!("{API}/webhooks"))
+            .query("orderby", "id")
+            .query("order", "asc")
+            .query("per_page", 100)
+            .query("page", page);
+        match json(&self.send(request, calls).await?)? {
+            Value::Array(list) => Ok(list),
+            _ => Err(unexpected("a list of webhooks")),
+        }
+    }
+
+    /// `POST webhooks`. The shop pings the address while this call runs.
+    pub async fn create_webhook(&self, body: Value, calls: &Calls) -> Result<Value, Failure> {
+        json(&self.send(Request::post(format!("{API}/webhooks")).json(body), calls).await?)
+    }
+
+    /// `PUT webhooks/{id}`.
+    pub async fn update_webhook(&self, id: &str, body: Value, calls: &Calls) -> Result<Value, Failure> {
+        json(&self.send(Request::put(format!("{API}/webhooks/{}", encode(id))).json(body), calls).await?)
+    }
+
     /// `GET system_status`: versions and settings. Needs the key of an administrator or shop manager.
     pub async fn system_status(&self, calls: &Calls) -> Result<Value, Failure> {
         let request = Request::get(format!("{API}/system_status")).query("_fields", "environment,settings");

@@ -7,6 +7,7 @@ pub mod client;
 pub mod judge;
 pub mod native;
 pub mod source;
+pub mod webhook;
 
 use koppel_core::document::Entity;
 use koppel_core::system::{Limits, RowsFile, Side, SystemFacts, SystemKind};

@@ -12,6 +12,7 @@ pub mod store;
 pub mod systems;
 pub mod target;
 pub mod vault;
+pub mod webhook;
 
 pub use bus::Bus;
 pub use calls::{Calls, Exchange, Priority};
@@ -22,3 +23,4 @@ pub use store::{Condition, Item, Key, Store, StoreError};
 pub use systems::{Consent, Systems};
 pub use target::{CustomerLink, Found, Reference, Sent, Target};
 pub use vault::Vault;
+pub use webhook::{WebhookAdmin, WebhookReceiver};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::ports::{Calls, Source, Target};
+use crate::ports::{Calls, Source, Target, WebhookAdmin, WebhookReceiver};
 use crate::system::SystemFacts;
 
 /// Gives facts about systems and makes connectors for connections.
@@ -25,6 +25,21 @@ pub trait Systems: Send + Sync {
 
     /// The way to consent for a connection; `None` for systems that work with keys alone.
     fn consent(&self, _connection: &Connection) -> Result<Option<Arc<dyn Consent>>, Failure> {
+        Ok(None)
+    }
+
+    /// Who verifies the deliveries of a connection, with the secret they are signed with; `None` for systems without
+    /// webhooks.
+    fn webhook_receiver(
+        &self,
+        _connection: &Connection,
+        _secret: &str,
+    ) -> Result<Option<Arc<dyn WebhookReceiver>>, Failure> {
+        Ok(None)
+    }
+
+    /// Who registers the webhooks of a connection; `None` for systems without webhooks.
+    fn webhook_admin(&self, _connection: &Connection) -> Result<Option<Arc<dyn WebhookAdmin>>, Failure> {
         Ok(None)
     }
 }
