@@ -76,6 +76,9 @@ pub struct RecordResult {
     #[serde(default)]
     pub status: String,
     /// How it ended.
+    /// Class of the failure that ended its reading, such as `retry`; `None` when it was given up without one.
+    #[serde(default)]
+    pub incomplete_class: Option<String>,
     pub outcome: Outcome,
     /// Why, when it did not arrive.
     #[serde(default)]
@@ -212,6 +215,7 @@ pub async fn state(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<FlowS
 /// Marks the last page as read and moves the cursor. Reads by id leave the cursor where it is.
 pub async fn fetched_all(engine: &Engine, header: &Header, cursor: Option<DateTime<Utc>>) -> Result<(), Failure> {
     update_run(engine, header, |run| run.fetched_all = true).await?;
+        incomplete_class: None,
     if let Some(cursor) = cursor {
         let key = state_key(&header.tenant, &header.flow);
         let item = engine.store.get(&key).await?;
@@ -238,10 +242,11 @@ async fn update_run(engine: &Engine, header: &Header, change: impl Fn(&mut Run))
 }
 
 /// Ends the reading of a run that cannot go on. What was read is settled; the cursor stays where it was.
-pub async fn abandon(engine: &Engine, header: &Header, cause: Cause) -> Result<(), Failure> {
+pub async fn abandon(engine: &Engine, header: &Header, failure: &Failure) -> Result<(), Failure> {
     update_run(engine, header, |run| {
         run.fetched_all = true;
-        run.incomplete = Some(cause.clone());
+        run.incomplete = Some(failure.cause().clone());
+        run.incomplete_class = Some(failure.class().to_owned());
     })
     .await
 }

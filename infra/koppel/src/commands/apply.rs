@@ -120,7 +120,7 @@ fn secrets_of(config: &Config, file: &str) -> Result<Secrets, Vec<Cause>> {
         for credential in &connection.credentials {
             let mut one = connection.clone();
             one.credentials = [credential].into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-            let only = Config { connections: [(name.clone(), one)].into(), flows: Default::default() };
+            let only = Config { connections: [(name.clone(), one)].into(), ..Config::default() };
             missing.extend(resolve_secrets(&only, environment).err().map(|cause| cause.in_file(file)));
         }
     }
@@ -145,7 +145,8 @@ fn visible(changes: Vec<Change>, before: &Config) -> Vec<Change> {
         if let (Some(section), Some(name)) = (parts.next(), parts.next()) {
             let known = match section {
                 "connections" => before.connections.contains_key(name),
-                _ => before.flows.contains_key(name),
+                "flows" => before.flows.contains_key(name),
+                _ => true,
             };
             if !known {
                 change = Change { key: format!("{section}.{name}"), before: None, after: Some(Value::Null) };

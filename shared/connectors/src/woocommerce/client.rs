@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, SecondsFormat, Utc};
 use koppel_core::connection::Connection;
 use koppel_core::error::RetryReason;
-use koppel_core::ports::Calls;
+use koppel_core::ports::{Calls, Window};
 use koppel_core::{Cause, Failure};
 use serde_json::Value;
 
@@ -88,6 +88,34 @@ impl WooCommerceClient {
             _ => return Err(unexpected("a list of orders")),
         };
         Ok(List { records, total: answer.header_number("x-wp-total") })
+    }
+
+    /// `GET orders`: ids, numbers and dates of the changed orders, and nothing else. Up to `most` of them.
+    pub async fn changed_orders(&self, window: &Window, most: usize, calls: &Calls) -> Result<Vec<Value>, Failure> {
+        let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true).trim_end_matches('Z').to_owned();
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let mut request = Request::get(format!("{API}/orders"))
+                .query("modified_after", moment(window.since))
+                .query("modified_before", moment(window.until))
+                .query("dates_are_gmt", "true")
+                .query("orderby", "id")
+                .query("order", "asc")
+                .query("per_page", 100)
+                .query("offset", all.len())
+                .query("_fields", "id,number,status,date_modified_gmt");
+            if !window.statuses.is_empty() {
+                request = request.query("status", window.statuses.join(","));
+            }
+            let Value::Array(mut list) = json(&self.send(request, calls).await?)? else {
+                return Err(unexpected("a list of orders"));
+            };
+            let last = list.len() < 100;
+            all.append(&mut list);
+            if last || all.len() >= most {
+                return Ok(all);
+            }
+        }
     }
 
     /// `GET orders/{id}`; `None` when the shop has no such order.

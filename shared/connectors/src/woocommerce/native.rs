@@ -9,6 +9,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use koppel_core::message::SourceRecord;
+use koppel_core::ports::Changed;
 use koppel_core::{Cause, Failure, NonEmpty};
 use serde_json::{Map, Value, json};
 
@@ -28,6 +29,14 @@ pub fn id(record: &Value) -> Option<u64> {
 /// The record is an order that somebody placed.
 pub fn is_order(record: &Value) -> bool {
     !record.get("status").and_then(Value::as_str).is_some_and(|status| NO_ORDER.contains(&status))
+}
+
+/// Id, number and date of a native order that was listed without its content.
+pub fn changed(raw: &Value) -> Option<Changed> {
+    let key = NonEmpty::new(text(&raw["id"]))?;
+    let number = text(&raw["number"]);
+    let label = if number.is_empty() { key.to_string() } else { number };
+    Some(Changed { key, label, at: utc(&raw["date_modified_gmt"])? })
 }
 
 /// Makes a source record of a native order. `vat_keys` are the shop's own meta keys of a VAT number.

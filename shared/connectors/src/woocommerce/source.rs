@@ -20,7 +20,7 @@ use koppel_core::document::Entity;
 use koppel_core::error::RetryReason;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
-use koppel_core::ports::{Calls, FetchPage, FetchQuery, Source};
+use koppel_core::ports::{Calls, Changed, FetchPage, FetchQuery, Source, Window};
 use koppel_core::{Cause, Failure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,6 +37,9 @@ const PAGE_SIZE: u32 = 100;
 const SMALLEST_PAGE: u32 = 25;
 /// Most reads for one page, steps back included.
 const MOST_READS: u32 = 50;
+
+/// Most orders that are listed without their content.
+const MOST_LISTED: usize = 1000;
 
 /// Where the next page begins.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -170,6 +173,12 @@ impl Source for WooCommerceSource {
             Some(raw) if native::is_order(&raw) => native::order(raw, &self.vat_keys).map(Some),
             _ => Ok(None),
         }
+    }
+
+    async fn list_changed(&self, window: &Window, calls: &Calls) -> Result<Option<Vec<Changed>>, Failure> {
+        only_orders(window.entity)?;
+        let list = self.client.changed_orders(window, MOST_LISTED, calls).await?;
+        Ok(Some(list.iter().filter(|raw| native::is_order(raw)).filter_map(native::changed).collect()))
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {

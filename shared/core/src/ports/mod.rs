@@ -18,7 +18,7 @@ pub use bus::Bus;
 pub use calls::{Calls, Exchange, Priority};
 pub use clock::{Clock, SystemClock};
 pub use queue::{Queue, QueueMessage};
-pub use source::{FetchPage, FetchQuery, Source};
+pub use source::{Changed, FetchPage, FetchQuery, Source, Window};
 pub use store::{Condition, Item, Key, Store, StoreError};
 pub use systems::{Consent, Systems};
 pub use target::{CustomerLink, Found, Reference, Sent, Target};

@@ -29,6 +29,30 @@ pub struct FetchPage {
     pub next: Option<String>,
 }
 
+/// A stretch of time to look for changed records in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Entity.
+    pub entity: Entity,
+    /// Changed after this moment,
+    pub since: DateTime<Utc>,
+    /// and before this one.
+    pub until: DateTime<Utc>,
+    /// Only in these states, in the source's own words; empty for all.
+    pub statuses: Vec<String>,
+}
+
+/// A record that was changed, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its id.
+    pub key: RecordKey,
+    /// What a merchant calls it.
+    pub label: String,
+    /// When it was changed.
+    pub at: DateTime<Utc>,
+}
+
 /// A system that records are read from.
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -37,6 +61,11 @@ pub trait Source: Send + Sync {
 
     /// Reads one record by its id; `None` when the source no longer has it.
     async fn fetch_one(&self, entity: Entity, key: &RecordKey, calls: &Calls) -> Result<Option<SourceRecord>, Failure>;
+
+    /// Which records were changed, by a call that is much cheaper than reading them. `None` when there is no such call.
+    async fn list_changed(&self, _window: &Window, _calls: &Calls) -> Result<Option<Vec<Changed>>, Failure> {
+        Ok(None)
+    }
 
     /// Reaches the system with the credentials and says who answers (name, version, administration).
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure>;

@@ -1,5 +1,6 @@
 //! Configuration: what a user writes in `koppel.yaml`, read strictly and kept in versions.
 
+mod alerts;
 mod diff;
 pub mod options;
 mod parse;
@@ -9,6 +10,9 @@ mod types;
 mod validate;
 mod versions;
 
+pub use alerts::{
+    ALERT_SECRETS, AlertsConfig, DigestConfig, EMAIL_PASSWORD, EmailConfig, SLACK_URL, SlackConfig, SmtpServer,
+};
 pub use diff::{Change, differences};
 pub use parse::parse;
 pub use schedule::{Schedule, parse_duration};
@@ -25,6 +29,14 @@ pub use versions::{StoredConfig, current_version, load_current, load_version, ro
 /// JSON Schema of `koppel.yaml`, for editors.
 pub fn json_schema() -> serde_json::Value {
     serde_json::to_value(schemars::schema_for!(Config)).unwrap_or_default()
+}
+
+/// The opened secrets of alerts.
+pub async fn alert_secrets(
+    engine: &crate::Engine,
+    tenant: &koppel_core::Tenant,
+) -> Result<std::collections::BTreeMap<String, String>, koppel_core::Failure> {
+    secrets_of(engine, tenant, ALERT_SECRETS).await
 }
 
 /// The opened secrets of one connection.

@@ -9,29 +9,38 @@ use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::Tenant;
 use koppel_core::ports::{Condition, Key, Store, Vault};
 
-use super::Config;
+use super::{ALERT_SECRETS, Config};
 
 /// Opened secrets: connection → name → value.
 pub type Secrets = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Resolves `${env:NAME}` in all credentials through `environment`.
+/// Resolves `${env:NAME}` in all credentials, and in the secrets of alerts, through `environment`.
 pub fn resolve_secrets(config: &Config, environment: impl Fn(&str) -> Option<String>) -> Result<Secrets, Cause> {
+    let value_of = |text: &str| match text.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}')) {
+        Some(variable) => environment(variable).filter(|value| !value.is_empty()).ok_or_else(|| {
+            Cause::new("missing_variable", format!("the environment variable {variable} is not set"))
+                .advice(format!("set it: export {variable}=…"))
+        }),
+        None => Ok(text.to_owned()),
+    };
     let mut secrets = Secrets::new();
     for (connection, settings) in &config.connections {
         let mut opened = BTreeMap::new();
         for (name, text) in &settings.credentials {
-            let value = match text.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}')) {
-                Some(variable) => environment(variable).filter(|value| !value.is_empty()).ok_or_else(|| {
-                    Cause::new("missing_variable", format!("the environment variable {variable} is not set"))
-                        .advice(format!("set it: export {variable}=…"))
-                        .at_connection(connection)
-                        .in_row(format!("connections.{connection}.credentials.{name}"))
-                })?,
-                None => text.clone(),
-            };
+            let value = value_of(text).map_err(|cause| {
+                cause.at_connection(connection).in_row(format!("connections.{connection}.credentials.{name}"))
+            })?;
             opened.insert(name.clone(), value);
         }
         secrets.insert(connection.clone(), opened);
+    }
+    if let Some(alerts) = &config.alerts {
+        let mut opened = BTreeMap::new();
+        for (name, text) in alerts.secrets() {
+            let value = value_of(text).map_err(|cause| cause.in_row(format!("alerts.{name}")))?;
+            opened.insert(name.to_owned(), value);
+        }
+        secrets.insert(ALERT_SECRETS.to_owned(), opened);
     }
     Ok(secrets)
 }
@@ -45,6 +54,10 @@ pub(super) fn without_literals(config: &Config) -> Config {
                 "${sealed}".clone_into(text);
             }
         }
+    }
+    let alerts = config.alerts.iter_mut().flat_map(|alerts| alerts.secrets_mut());
+    for text in alerts.filter(|text| !text.starts_with("${")) {
+        "${sealed}".clone_into(text);
     }
     config
 }

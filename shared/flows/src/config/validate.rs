@@ -22,6 +22,9 @@ pub fn validate(systems: &dyn Systems, config: &Config, file: &str) -> Vec<Cause
             causes.extend(found);
         }
     }
+    if let Some(alerts) = &config.alerts {
+        causes.extend(alerts.check().into_iter().map(|cause| cause.in_file(file)));
+    }
     // A wrong connection makes its flows fail with the same cause.
     let mut unique: Vec<Cause> = Vec::new();
     for cause in causes {

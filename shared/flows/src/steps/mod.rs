@@ -4,6 +4,7 @@
 //! as an error is only what the engine can help with by handing out the same message again.
 
 mod check;
+pub(crate) mod dead_man;
 mod fetch;
 mod map;
 pub mod preview;
@@ -16,7 +17,7 @@ use koppel_core::message::Task;
 
 use crate::Engine;
 
-pub use schedule::{end_run, schedule};
+pub use schedule::{end_run, schedule, tenants};
 
 /// Runs the step that `task` is for.
 pub async fn run_task(engine: &Engine, task: Task) -> Result<(), Failure> {

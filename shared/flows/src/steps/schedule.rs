@@ -7,13 +7,13 @@ use koppel_core::event::{Event, EventKind};
 use koppel_core::keys::{RecordKey, Tenant};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::store::partition;
-use koppel_core::{Cause, Failure};
+use koppel_core::Failure;
 
 use crate::Engine;
 use crate::config::{StoredConfig, load_current};
 use crate::connections;
 use crate::runs::{self, Run, Scope};
-use crate::waiting;
+use crate::steps::dead_man;
 
 /// Most waiting records that one run fetches again.
 const WAITING_PER_RUN: usize = 100;
@@ -32,6 +32,12 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
     }
     Ok(())
 }
+        // After all flows have got their time: this asks the sources, which may be slow.
+        for flow in stored.config.flows.keys() {
+            if let Err(failure) = dead_man::check(engine, &tenant, &stored, flow, &stopped).await {
+                tracing::info!(flow, class = failure.class(), code = failure.cause().code, "it is not known what is missing");
+            }
+        }
 
 /// Connections that nothing is started for. Those that are down are probed when it is time.
 async fn still_stopped(engine: &Engine, tenant: &Tenant, stored: &StoredConfig) -> Result<BTreeSet<String>, Failure> {
@@ -106,28 +112,36 @@ pub(crate) async fn tell(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<
     let (flow, id) = (run.flow.clone(), run.id.clone());
     if let Some(cause) = &run.incomplete {
         tracing::error!(flow, run = id, funnel = %run.funnel, "the run did not end");
-        let kind = EventKind::FlowNeedsSettings { flow: flow.clone(), cause: cause.clone() };
+        let kind = match run.incomplete_class.as_deref() {
+            Some("retry") => {
+                EventKind::RunInterrupted { flow: flow.clone(), run: id.clone(), cause: cause.clone() }
+            }
+            _ => EventKind::FlowNeedsSettings { flow: flow.clone(), cause: cause.clone() },
+        };
         engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
     }
     tracing::info!(flow, run = id, funnel = %run.funnel, "the run has ended");
-    let rejected = run.funnel.count(Outcome::Rejected);
-    if rejected > 0 {
-        let causes: Vec<Cause> = waiting::list(engine, tenant, &flow)
-            .await?
-            .into_iter()
-            .filter(|w| w.reason == waiting::WaitReason::Rejected)
-            .take(5)
-            .map(|w| w.cause.of_record(w.label))
-            .collect();
-        let kind = EventKind::RecordsRejected { flow: flow.clone(), run: id.clone(), count: rejected, causes };
-        engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
+    let (rejected, parked) = (run.funnel.count(Outcome::Rejected), run.funnel.count(Outcome::Parked));
+    if rejected + parked > 0 {
+        let list = waiting::list(engine, tenant, &flow).await?;
+        let of = |reason| list.iter().filter(move |waiting| waiting.reason == reason);
+        let causes = |reason| of(reason).take(5).map(|w| w.cause.clone().of_record(&w.label)).collect();
+        let (flow, run) = (flow.clone(), id.clone());
+        if rejected > 0 {
+            let kind =
+                EventKind::RecordsRejected { flow: flow.clone(), run: run.clone(), count: rejected, causes };
+            engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
+        }
+        if count > 0 {
+            engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
+        }
     }
     let kind = EventKind::RunFinished { flow, run: id, funnel: run.funnel.clone() };
     engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await
 }
 
 /// Tenants that have a configuration.
-async fn tenants(engine: &Engine) -> Result<Vec<Tenant>, Failure> {
+pub async fn tenants(engine: &Engine) -> Result<Vec<Tenant>, Failure> {
     let root = partition(&Tenant("tenants".into()), &[]);
     Ok(crate::items::all(engine, &root, "").await?.into_iter().map(|item| Tenant(item.key.sort)).collect())
 }

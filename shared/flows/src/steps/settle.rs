@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use koppel_core::error::{Cause, Failure, RetryReason};
+use koppel_core::error::{Failure, RetryReason};
 use koppel_core::event::{Event, EventKind};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::{Header, Step};
@@ -152,7 +152,6 @@ pub async fn source_failure(
         return Err(failure);
     }
     note_connection(engine, flow, &flow.flow.from, &failure).await?;
-    let cause: Cause = failure.cause().clone();
-    tracing::error!(flow = flow.name, run = header.run, class = failure.class(), cause = %cause, "the source could not be read");
-    runs::abandon(engine, header, cause).await
+    tracing::error!(flow = flow.name, run = header.run, class = failure.class(), cause = %failure, "the source could not be read");
+    runs::abandon(engine, header, &failure).await
 }
