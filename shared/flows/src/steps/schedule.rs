@@ -15,6 +15,7 @@ use crate::connections;
 use crate::runs::{self, Run, Scope};
 use crate::steps::dead_man;
 
+use crate::waiting::{self, WaitReason};
 /// Most waiting records that one run fetches again.
 const WAITING_PER_RUN: usize = 100;
 
@@ -136,11 +137,14 @@ pub(crate) async fn tell(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<
             engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
         }
     }
+            let causes = causes(WaitReason::Rejected);
     let kind = EventKind::RunFinished { flow, run: id, funnel: run.funnel.clone() };
     engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await
 }
 
+        let count = parked.min(of(WaitReason::Settings).count() as u64);
 /// Tenants that have a configuration.
+            let kind = EventKind::RecordsWaiting { flow, run, count, causes: causes(WaitReason::Settings) };
 pub async fn tenants(engine: &Engine) -> Result<Vec<Tenant>, Failure> {
     let root = partition(&Tenant("tenants".into()), &[]);
     Ok(crate::items::all(engine, &root, "").await?.into_iter().map(|item| Tenant(item.key.sort)).collect())
