@@ -14,8 +14,8 @@ use crate::config::{StoredConfig, load_current};
 use crate::connections;
 use crate::runs::{self, Run, Scope};
 use crate::steps::dead_man;
-
 use crate::waiting::{self, WaitReason};
+
 /// Most waiting records that one run fetches again.
 const WAITING_PER_RUN: usize = 100;
 
@@ -30,15 +30,15 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
                 tracing::warn!(flow, class = failure.class(), cause = %failure, "the flow was not scheduled");
             }
         }
-    }
-    Ok(())
-}
         // After all flows have got their time: this asks the sources, which may be slow.
         for flow in stored.config.flows.keys() {
             if let Err(failure) = dead_man::check(engine, &tenant, &stored, flow, &stopped).await {
                 tracing::info!(flow, class = failure.class(), code = failure.cause().code, "it is not known what is missing");
             }
         }
+    }
+    Ok(())
+}
 
 /// Connections that nothing is started for. Those that are down are probed when it is time.
 async fn still_stopped(engine: &Engine, tenant: &Tenant, stored: &StoredConfig) -> Result<BTreeSet<String>, Failure> {
@@ -129,22 +129,22 @@ pub(crate) async fn tell(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<
         let causes = |reason| of(reason).take(5).map(|w| w.cause.clone().of_record(&w.label)).collect();
         let (flow, run) = (flow.clone(), id.clone());
         if rejected > 0 {
+            let causes = causes(WaitReason::Rejected);
             let kind =
                 EventKind::RecordsRejected { flow: flow.clone(), run: run.clone(), count: rejected, causes };
             engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
         }
+        let count = parked.min(of(WaitReason::Settings).count() as u64);
         if count > 0 {
+            let kind = EventKind::RecordsWaiting { flow, run, count, causes: causes(WaitReason::Settings) };
             engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
         }
     }
-            let causes = causes(WaitReason::Rejected);
     let kind = EventKind::RunFinished { flow, run: id, funnel: run.funnel.clone() };
     engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await
 }
 
-        let count = parked.min(of(WaitReason::Settings).count() as u64);
 /// Tenants that have a configuration.
-            let kind = EventKind::RecordsWaiting { flow, run, count, causes: causes(WaitReason::Settings) };
 pub async fn tenants(engine: &Engine) -> Result<Vec<Tenant>, Failure> {
     let root = partition(&Tenant("tenants".into()), &[]);
     Ok(crate::items::all(engine, &root, "").await?.into_iter().map(|item| Tenant(item.key.sort)).collect())
