@@ -57,6 +57,9 @@ pub struct Run {
     /// Set when the run was given up: what is missing.
     #[serde(default)]
     pub incomplete: Option<Cause>,
+    /// Class of the failure that ended its reading, such as `retry`; `None` when it was given up without one.
+    #[serde(default)]
+    pub incomplete_class: Option<String>,
     /// Counts at the end.
     #[serde(default)]
     pub funnel: Funnel,
@@ -76,9 +79,6 @@ pub struct RecordResult {
     #[serde(default)]
     pub status: String,
     /// How it ended.
-    /// Class of the failure that ended its reading, such as `retry`; `None` when it was given up without one.
-    #[serde(default)]
-    pub incomplete_class: Option<String>,
     pub outcome: Outcome,
     /// Why, when it did not arrive.
     #[serde(default)]
@@ -191,6 +191,7 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
         fetched_all: false,
         finished_at: None,
         incomplete: None,
+        incomplete_class: None,
         funnel: Funnel::default(),
         first_fetch: Some(first.clone()),
     };
@@ -215,7 +216,6 @@ pub async fn state(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<FlowS
 /// Marks the last page as read and moves the cursor. Reads by id leave the cursor where it is.
 pub async fn fetched_all(engine: &Engine, header: &Header, cursor: Option<DateTime<Utc>>) -> Result<(), Failure> {
     update_run(engine, header, |run| run.fetched_all = true).await?;
-        incomplete_class: None,
     if let Some(cursor) = cursor {
         let key = state_key(&header.tenant, &header.flow);
         let item = engine.store.get(&key).await?;
