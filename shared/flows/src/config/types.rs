@@ -21,10 +21,10 @@ pub struct Config {
     /// Flows, by name.
     #[serde(default)]
     pub flows: BTreeMap<String, FlowConfig>,
-}
     /// Where alerts go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<AlertsConfig>,
+}
 
 /// One connection: the system, its credentials, and the options that the system's connector declares.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
