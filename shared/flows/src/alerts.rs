@@ -33,6 +33,9 @@ pub use crate::steps::tenants;
 /// What is over is forgotten after this time, though nobody could be told.
 const KEEP_GONE: TimeDelta = TimeDelta::days(2);
 
+/// After this time a queue shows what lies in it.
+const SHOWN_AFTER: TimeDelta = TimeDelta::minutes(5);
+
 /// How much a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -223,8 +226,10 @@ pub async fn look(engine: &Engine, tenant: &Tenant, facts: &Facts) -> Result<(),
 /// What was noted from an event is still so, as far as is known.
 fn still_noted(alert: &Alert, now: DateTime<Utc>, facts: &Facts) -> bool {
     let Some(until) = alert.noted_until else { return false };
+    // A queue may show a message that was just set aside only after a while.
+    let is_fresh = until - note::KEEP_DEAD_LETTERS > now - SHOWN_AFTER;
     let lies_aside = facts.dead_letters.iter().find(|(step, _)| note::dead_letters_key(*step) == alert.key);
-    until > now && lies_aside.is_none_or(|(_, count)| *count > 0)
+    until > now && (is_fresh || lies_aside.is_none_or(|(_, count)| *count > 0))
 }
 
 /// The problems that are open, the oldest first.

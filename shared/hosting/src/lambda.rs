@@ -2,21 +2,21 @@
 
 pub mod attempts;
 pub mod batch;
-pub mod notice;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use aws_sdk_sns::Client as Sns;
 use koppel_core::event::Event;
 use koppel_core::message::Step;
 pub use lambda_runtime::Error;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 
-use crate::aws::{Names, SqsSettle, engine, sdk_config};
+use crate::aws::{Names, SqsQueue, SqsSettle, engine, sdk_config};
+use crate::notify::{Notifier, Topic};
 use crate::{connectors, logging};
 use batch::{Batch, Delivery};
 
@@ -29,7 +29,7 @@ pub async fn serve_step(step: Step) -> Result<(), Error> {
     let (engine, settle) = (&engine, &settle);
     run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
         let deadline = deadline(event.context.deadline());
-        let batch = Batch { step, store: &*engine.store, clock: &*engine.clock, settle };
+        let batch = Batch { step, store: &*engine.store, bus: &*engine.bus, clock: &*engine.clock, settle };
         let kept =
             batch.handle(deliveries(event.payload), deadline, |task| koppel_flows::steps::run_task(engine, task)).await;
         Ok::<_, Error>(response(kept))
@@ -52,19 +52,29 @@ pub async fn serve_schedule() -> Result<(), Error> {
     .await
 }
 
-/// Serves alerts: events of the bus become notices on the topic.
+/// Serves alerts: events of the bus, and a clock for what lasts, ends, or is due each day.
 pub async fn serve_notify() -> Result<(), Error> {
     logging::init();
-    let (sns, names) = (Sns::new(&sdk_config().await), Names::from_env());
-    let topic = names.topic()?;
-    let sns = &sns;
-    run(service_fn(|event: LambdaEvent<EventBridgeEvent<Event>>| async move {
-        let Some(notice) = notice::notice(&event.payload.detail) else { return Ok::<_, Error>(()) };
-        sns.publish().topic_arn(topic).subject(notice.subject).message(notice.text).send().await?;
-        tracing::info!(event = event.payload.detail_type, "alert sent");
-        Ok(())
+    let (config, names) = (sdk_config().await, Names::from_env());
+    let queues = Arc::new(SqsQueue::new(&config, names.clone()));
+    let topic = Arc::new(Topic::new(&config, names.topic()?));
+    let notifier = Notifier::new(engine(&config, &names, connectors)?).with_topic(topic).watching(queues);
+    let notifier = &notifier;
+    run(service_fn(|event: LambdaEvent<EventBridgeEvent<serde_json::Value>>| async move {
+        match event_of(event.payload.detail) {
+            Some(event) => notifier.heard(&event).await.inspect_err(|failure| {
+                tracing::error!(class = failure.class(), code = failure.cause().code, "an event is not told of; tried again");
+            })?,
+            None => notifier.tick().await,
+        }
+        Ok::<_, Error>(())
     }))
     .await
+}
+
+/// The event of the bus; `None` for a tick of the clock.
+fn event_of(detail: serde_json::Value) -> Option<Event> {
+    serde_json::from_value(detail).ok()
 }
 
 /// The end of the invocation on the clock that can only go forward.

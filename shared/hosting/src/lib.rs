@@ -9,6 +9,7 @@ pub mod embedded;
 pub mod lambda;
 pub mod local;
 pub mod logging;
+pub mod notify;
 pub mod queue;
 
 use std::sync::Arc;

@@ -30,7 +30,11 @@ use tokio::time::MissedTickBehavior;
 pub use drain::{Drain, Drained};
 pub use waits::Waits;
 
+use crate::notify::Notifier;
 use crate::queue::ReceivingQueue;
+
+/// Time between two looks for alerts.
+const ALERTS: Duration = Duration::from_secs(10);
 
 /// What the host runs. [`Chain`] in earnest; tests bring their own.
 #[async_trait]
@@ -91,12 +95,13 @@ pub struct LocalHost {
     queue: Arc<dyn ReceivingQueue>,
     steps: Arc<dyn Steps>,
     settings: HostSettings,
+    notifier: Option<Notifier>,
 }
 
 impl LocalHost {
     /// A host that runs the chain on `engine` and receives from `queue`, which must be the engine's own.
     pub fn new(engine: Engine, queue: Arc<dyn ReceivingQueue>) -> Self {
-        Self { engine, queue, steps: Arc::new(Chain), settings: HostSettings::default() }
+        Self { engine, queue, steps: Arc::new(Chain), settings: HostSettings::default(), notifier: None }
     }
 
     /// Other settings.
@@ -113,6 +118,13 @@ impl LocalHost {
         self
     }
 
+    /// Sends alerts while it runs.
+    #[must_use]
+    pub fn alerting(mut self, notifier: Notifier) -> Self {
+        self.notifier = Some(notifier);
+        self
+    }
+
     /// What the steps work with.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -122,7 +134,10 @@ impl LocalHost {
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let (ask, stopping) = watch::channel(false);
         let mut tasks = self.start(&stopping);
-        tasks.spawn(self.clone().tick(stopping));
+        tasks.spawn(self.clone().tick(stopping.clone()));
+        if let Some(notifier) = self.notifier.clone() {
+            tasks.spawn(alert(notifier, stopping));
+        }
         stop.await;
         tracing::info!("stopping: what is in hand is finished first");
         ask.send_replace(true);
@@ -158,6 +173,22 @@ impl LocalHost {
                 _ = ticks.tick() => self.schedule().await,
                 () = stopped(&mut stopping) => return,
             }
+        }
+    }
+}
+
+/// Looks for alerts to send. Apart from the schedule: a slow mail server must not keep a flow from its time.
+async fn alert(notifier: Notifier, mut stopping: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(ALERTS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                if AssertUnwindSafe(notifier.tick()).catch_unwind().await.is_err() {
+                    tracing::error!("sending alerts stopped on a defect of the program; tried again");
+                }
+            }
+            () = stopped(&mut stopping) => return,
         }
     }
 }

@@ -52,8 +52,7 @@ pub(super) async fn due(
     tenant: &Tenant,
     config: &DigestConfig,
 ) -> Result<Option<(DigestState, Option<u64>)>, Failure> {
-    let (time, zone) =
-        (config.time().map_err(Failure::settings)?, config.zone().map_err(Failure::settings)?);
+    let (time, zone) = (config.time().map_err(Failure::settings)?, config.zone().map_err(Failure::settings)?);
     let now = engine.clock.now();
     let today = day_of(now, time, zone);
     let item = engine.store.get(&digest_key(tenant)).await?;
@@ -129,14 +128,22 @@ pub(super) async fn message(
     if alerts.is_empty() {
         lines.push("No problem is open.".to_owned());
     } else {
-        lines.push(format!("{} open:", if alerts.len() == 1 { "1 problem is".to_owned() } else { format!("{} problems are", alerts.len()) }));
+        lines.push(format!(
+            "{} open:",
+            if alerts.len() == 1 { "1 problem is".to_owned() } else { format!("{} problems are", alerts.len()) }
+        ));
         lines.extend(alerts.iter().map(|alert| format!("- {} (since {})", alert.title, moment(alert.since, zone))));
     }
     lines.push(String::new());
     lines.push(format!("Koppel, tenant {tenant}"));
     let subject = format!("Koppel: {arrived} arrived, {wait} waiting, {} open", alerts.len());
     let severity = if alerts.is_empty() { Severity::Info } else { Severity::Warning };
-    Ok(Message { subject: without_personal(&subject), text: without_personal(&lines.join("\n")), severity, kind: Kind::Digest })
+    Ok(Message {
+        subject: without_personal(&subject),
+        text: without_personal(&lines.join("\n")),
+        severity,
+        kind: Kind::Digest,
+    })
 }
 
 /// Runs that ended since `from`, how many of them were incomplete, and the sum of their funnels.
@@ -200,7 +207,13 @@ mod tests {
         let october = days("2026-10-23T12:00:00Z", 72, "07:30");
         assert_eq!(october.iter().map(|(at, _)| at.as_str()).collect::<Vec<_>>(), ["24 05:30", "25 06:30", "26 06:30"]);
         // 02:30 does not exist on 29 March and comes twice on 25 October.
-        assert_eq!(days("2026-03-28T12:00:00Z", 24, "02:30").iter().map(|d| d.0.as_str()).collect::<Vec<_>>(), ["29 01:00"]);
-        assert_eq!(days("2026-10-24T12:00:00Z", 24, "02:30").iter().map(|d| d.0.as_str()).collect::<Vec<_>>(), ["25 00:30"]);
+        assert_eq!(
+            days("2026-03-28T12:00:00Z", 24, "02:30").iter().map(|d| d.0.as_str()).collect::<Vec<_>>(),
+            ["29 01:00"]
+        );
+        assert_eq!(
+            days("2026-10-24T12:00:00Z", 24, "02:30").iter().map(|d| d.0.as_str()).collect::<Vec<_>>(),
+            ["25 00:30"]
+        );
     }
 }

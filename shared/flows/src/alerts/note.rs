@@ -10,7 +10,7 @@ use super::{Alert, Detail, Severity, key};
 use crate::runs::read_required;
 
 /// Dead letters are kept for two weeks; then there is nothing left to do about them.
-const KEEP_DEAD_LETTERS: TimeDelta = TimeDelta::days(14);
+pub(super) const KEEP_DEAD_LETTERS: TimeDelta = TimeDelta::days(14);
 /// A budget that was low is full again a day later.
 const KEEP_BUDGET: TimeDelta = TimeDelta::hours(24);
 /// Others note at the same time.
@@ -28,7 +28,7 @@ pub async fn note(store: &dyn Store, event: &Event) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let item = store.get(&key).await?;
         let known: Option<Alert> = item.as_ref().map(|item| read_required(&item.value)).transpose()?;
-        let alert = match known {
+        let mut alert = match known {
             Some(known) if known.gone_at.is_none() => Alert {
                 since: known.since.min(fresh.since),
                 quiet_until: known.quiet_until.min(fresh.quiet_until),
@@ -39,6 +39,9 @@ pub async fn note(store: &dyn Store, event: &Event) -> Result<(), Failure> {
             // What was over and happens again is a new problem.
             _ => fresh.clone(),
         };
+        if let EventKind::DeadLetters { step, .. } = &event.kind {
+            alert.title = dead_letters_title(*step, alert.count);
+        }
         let condition = item.map_or(Condition::Absent, |item| Condition::Version(item.version));
         let text = serde_json::to_string(&alert).unwrap_or_default();
         match store.put(&key, &text, condition, None).await {
@@ -50,10 +53,17 @@ pub async fn note(store: &dyn Store, event: &Event) -> Result<(), Failure> {
     Err(StoreError::ConditionFailed.into())
 }
 
+fn dead_letters_title(step: Step, count: u64) -> String {
+    match count {
+        1 => format!("a message of the step {step} failed too often and was set aside"),
+        _ => format!("{count} messages of the step {step} failed too often and were set aside"),
+    }
+}
+
 fn alert_of(event: &Event) -> Option<Alert> {
     let (alert, keep) = match &event.kind {
         EventKind::DeadLetters { step, count } => {
-            let title = format!("messages of the step {step} failed too often and were set aside");
+            let title = dead_letters_title(*step, *count);
             let detail = Detail {
                 what: format!("the step {step} stopped on them again and again, which is a defect of the program or of the set-up"),
                 todo: Some(
@@ -71,8 +81,7 @@ fn alert_of(event: &Event) -> Option<Alert> {
         }
         EventKind::BudgetLow { connection, cause } => {
             let title = format!("«{connection}» has few calls left");
-            let detail =
-                Detail { what: cause.message.clone(), todo: cause.advice.clone(), ..Detail::default() };
+            let detail = Detail { what: cause.message.clone(), todo: cause.advice.clone(), ..Detail::default() };
             let alert = Alert::new(format!("budget/{connection}"), Severity::Info, title, event.at)
                 .with(vec![detail])
                 .meanwhile("Orders go first. What has no calls left waits and goes on by itself.");

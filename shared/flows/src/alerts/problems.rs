@@ -59,15 +59,14 @@ fn of_connection(config: &Config, name: &str, stopped: &Stopped) -> Alert {
             ..Detail::default()
         }])
         .meanwhile(format!("What uses it stands still: {flows}. Nothing is lost: it is caught up after consent.")),
-        Some(_) => Alert::new(
-            format!("down/{name}"),
-            Severity::Critical,
-            format!("«{name}» does not answer"),
-            stopped.since,
-        )
-        .quiet_for(QUIET_OUTAGE)
-        .with(vec![detail_of(&stopped.cause)])
-        .meanwhile(format!("It is asked again every few minutes and goes on by itself; {flows} waits. Nothing is lost.")),
+        Some(_) => {
+            Alert::new(format!("down/{name}"), Severity::Critical, format!("«{name}» does not answer"), stopped.since)
+                .quiet_for(QUIET_OUTAGE)
+                .with(vec![detail_of(&stopped.cause)])
+                .meanwhile(format!(
+                    "It is asked again every few minutes and goes on by itself; {flows} waits. Nothing is lost."
+                ))
+        }
     }
 }
 
@@ -122,7 +121,11 @@ fn of_group(flow_name: &str, flow: &FlowConfig, area: &str, code: &str, records:
             QUIET_PARKED,
         ),
     };
-    let meanwhile = if count == 1 { meanwhile } else { meanwhile.replace("itself", "themselves").replace("it changes", "they change") };
+    let meanwhile = if count == 1 {
+        meanwhile
+    } else {
+        meanwhile.replace("itself", "themselves").replace("it changes", "they change")
+    };
     let title = format!("{flow_name}: {count} {noun} {verb}: {first}{more}");
     Alert::new(format!("{area}/{flow_name}/{code}"), severity, title, since)
         .quiet_for(quiet)
@@ -182,30 +185,28 @@ async fn of_last_run(
             run.started_at,
         )
         .meanwhile("Nothing is read until then. Nothing is lost: what changes meanwhile is caught up."),
-        None => Alert::new(
-            format!("run/{name}"),
-            Severity::Critical,
-            format!("{name}: a run did not end"),
-            run.started_at,
-        )
-        .meanwhile("The next run goes on; records of this one may have to be sent again."),
+        None => {
+            Alert::new(format!("run/{name}"), Severity::Critical, format!("{name}: a run did not end"), run.started_at)
+                .meanwhile("The next run goes on; records of this one may have to be sent again.")
+        }
     };
     Ok(Some(alert.with(vec![detail_of(cause)])))
 }
 
-async fn of_missing(
-    engine: &Engine,
-    tenant: &Tenant,
-    name: &str,
-    flow: &FlowConfig,
-) -> Result<Option<Alert>, Failure> {
+async fn of_missing(engine: &Engine, tenant: &Tenant, name: &str, flow: &FlowConfig) -> Result<Option<Alert>, Failure> {
     let Some(missing) = dead_man::missing(engine, tenant, name).await? else { return Ok(None) };
     let count = missing.count;
     let noun = noun(flow.entity, count);
     let (title, what, todo) = match &missing.unread_since {
         Some(since) => (
-            format!("{name}: nothing has been read since {} UTC, and {count} {noun} came in", since.format("%-d %b %H:%M")),
-            format!("the flow should have run several times since then; «{}» answers and has newer {}", flow.from, flow.entity),
+            format!(
+                "{name}: nothing has been read since {} UTC, and {count} {noun} came in",
+                since.format("%-d %b %H:%M")
+            ),
+            format!(
+                "the flow should have run several times since then; «{}» answers and has newer {}",
+                flow.from, flow.entity
+            ),
             "look with koppel status whether a run is stuck or messages lie aside, and whether koppel dev or the stack runs",
         ),
         None => (
@@ -231,7 +232,8 @@ fn detail_of(cause: &Cause) -> Detail {
 /// The sentence, with the place in the configuration when there is one. Flow and record are told elsewhere.
 fn what_of(cause: &Cause) -> String {
     let place = [("file ", &cause.place.file), ("row ", &cause.place.row), ("column ", &cause.place.column)];
-    let place: Vec<String> = place.iter().filter_map(|(label, at)| at.as_ref().map(|at| format!("{label}{at}"))).collect();
+    let place: Vec<String> =
+        place.iter().filter_map(|(label, at)| at.as_ref().map(|at| format!("{label}{at}"))).collect();
     if place.is_empty() { cause.message.clone() } else { format!("{} ({})", cause.message, place.join(", ")) }
 }
 

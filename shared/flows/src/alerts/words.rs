@@ -26,10 +26,7 @@ pub struct Message {
 /// The message about an alert.
 pub(super) fn message(alert: &Alert, kind: Kind, now: DateTime<Utc>, zone: Tz, tenant: &Tenant) -> Message {
     let lasted = lasting(now - alert.since);
-    let title = match (alert.count, alert.key.starts_with("dead-letters/")) {
-        (count, true) if count > 0 => format!("{count} {}", alert.title),
-        _ => alert.title.clone(),
-    };
+    let title = alert.title.clone();
     let subject = match kind {
         Kind::Over => format!("Solved: {title}"),
         Kind::Again => format!("Still, for {lasted}: {title}"),
@@ -40,7 +37,11 @@ pub(super) fn message(alert: &Alert, kind: Kind, now: DateTime<Utc>, zone: Tz, t
     if kind == Kind::Over {
         let gone = alert.gone_at.unwrap_or(now);
         lines.push(String::new());
-        lines.push(format!("This is over since {}. It had lasted {}, from {since}.", moment(gone, zone), lasting(gone - alert.since)));
+        lines.push(format!(
+            "This is over since {}. It had lasted {}, from {since}.",
+            moment(gone, zone),
+            lasting(gone - alert.since)
+        ));
         lines.push("Nothing has to be done.".to_owned());
     } else {
         lines.push(format!("Since {since}, {lasted} ago."));
@@ -116,7 +117,10 @@ fn masked(word: &str) -> String {
         let place = address.split_once('?').map_or(address, |(place, _)| place);
         let host_at = place.split('/').next().and_then(|host| host.rfind('@')).map_or(0, |at| at + 1);
         let cut = if place.len() < address.len() { "?…" } else { "" };
-        let path: Vec<String> = place[host_at..].split('/').map(|part| if is_secret(part) { "…".to_owned() } else { part.to_owned() }).collect();
+        let path: Vec<String> = place[host_at..]
+            .split('/')
+            .map(|part| if is_secret(part) { "…".to_owned() } else { part.to_owned() })
+            .collect();
         return format!("{before}://{}{cut}", path.join("/"));
     }
     if let Some((name, domain)) = word.split_once('@')
@@ -158,7 +162,10 @@ mod tests {
             ("https://jan:geheim@shop.test/wp-json?consumer_secret=cs_1", "https://shop.test/wp-json?…"),
             ("https://hooks.test/services/T0/B0/abcdefgh12345678ijklmnop", "https://hooks.test/services/T0/B0/…"),
             ("SKU «MOK-WIT-2026» is not in Exact Online", "SKU «MOK-WIT-2026» is not in Exact Online"),
-            ("koppel.yaml line 15, row flows.web-orders.settings.vat_code", "koppel.yaml line 15, row flows.web-orders.settings.vat_code"),
+            (
+                "koppel.yaml line 15, row flows.web-orders.settings.vat_code",
+                "koppel.yaml line 15, row flows.web-orders.settings.vat_code",
+            ),
             ("run 20261122T050804123Z", "run 20261122T050804123Z"),
         ] {
             assert_eq!(without_personal(text), shown);

@@ -15,6 +15,7 @@ use super::names::Names;
 use super::queue_sqs::SqsQueue;
 use super::trouble::Trouble;
 use crate::Ports;
+use crate::notify::{Channel, Topic};
 
 /// A deployed stack.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct Stack {
     pub queues: SqsQueue,
     /// Names of its resources.
     pub names: Names,
+    /// Its topic for alerts.
+    pub topic: Option<Arc<dyn Channel>>,
 }
 
 /// Connects to the stack called `stack_name` in the region and account of the environment.
@@ -39,7 +42,9 @@ pub async fn connect_with(
     systems: impl FnOnce(&Ports) -> Arc<dyn Systems>,
 ) -> Result<Stack, Failure> {
     let names = Names::from_outputs(&outputs(config, stack_name).await?);
-    Ok(Stack { engine: super::engine(config, &names, systems)?, queues: SqsQueue::new(config, names.clone()), names })
+    let topic = names.topic().ok().map(|arn| Arc::new(Topic::new(config, arn)) as Arc<dyn Channel>);
+    let queues = SqsQueue::new(config, names.clone());
+    Ok(Stack { engine: super::engine(config, &names, systems)?, queues, names, topic })
 }
 
 async fn outputs(config: &SdkConfig, stack_name: &str) -> Result<BTreeMap<String, String>, Failure> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use koppel_core::event::{Event, EventKind};
-use koppel_core::ports::Bus;
+use koppel_core::ports::{Bus, Store};
 use koppel_core::{Cause, Failure, Tenant};
 use rusqlite::params;
 
@@ -19,12 +19,20 @@ const CONTEXT: &str = "event";
 pub struct EmbeddedBus {
     database: Arc<Database>,
     vault: Arc<EmbeddedVault>,
+    alerts: Option<Arc<dyn Store>>,
 }
 
 impl EmbeddedBus {
     /// A bus in `database`.
     pub fn new(database: Arc<Database>, vault: Arc<EmbeddedVault>) -> Self {
-        Self { database, vault }
+        Self { database, vault, alerts: None }
+    }
+
+    /// Events are noted for alerts in `store`, as soon as they are published.
+    #[must_use]
+    pub fn noting(mut self, store: Arc<dyn Store>) -> Self {
+        self.alerts = Some(store);
+        self
     }
 
     /// The newest events of a tenant, at most `max`, the newest first.
@@ -62,7 +70,10 @@ impl Bus for EmbeddedBus {
             })
             .await?;
         announce(event);
-        Ok(())
+        match &self.alerts {
+            Some(store) => koppel_flows::alerts::note(&**store, event).await,
+            None => Ok(()),
+        }
     }
 }
 

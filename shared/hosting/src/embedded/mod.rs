@@ -80,7 +80,7 @@ pub fn open(
     let store = Arc::new(EmbeddedStore::new(database.clone(), clock.clone(), sweeper.clone()));
     let queue =
         Arc::new(EmbeddedQueue::new(database.clone(), clock.clone(), vault.clone(), sweeper.clone(), options.queue));
-    let bus = Arc::new(EmbeddedBus::new(database, vault.clone()));
+    let bus = Arc::new(EmbeddedBus::new(database, vault.clone()).noting(store.clone()));
     let ports = Ports { store, vault, clock };
     let systems = systems(&ports);
     let engine = Engine::new(ports.store, queue.clone(), bus.clone(), ports.vault, ports.clock, systems);

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::join_all;
 use koppel_core::error::RetryReason;
+use koppel_core::event::{Event, EventKind};
 use koppel_core::message::{Header, Step, Task};
-use koppel_core::ports::{Clock, Store};
+use koppel_core::ports::{Bus, Clock, Store};
 use koppel_core::{Cause, Failure};
 
 use super::attempts::{Attempts, TRIES, back_off};
@@ -62,6 +63,8 @@ pub struct Batch<'a> {
     pub step: Step,
     /// Where harmless receives are remembered.
     pub store: &'a dyn Store,
+    /// Where it is told that a message was set aside.
+    pub bus: &'a dyn Bus,
     /// Time.
     pub clock: &'a dyn Clock,
     /// What to do with a message that is not finished.
@@ -222,6 +225,7 @@ impl Batch<'_> {
                     step = %self.step, message = delivery.id, group = delivery.group, code = cause.code, cause = %cause,
                     "set aside in the dead-letter queue"
                 );
+                self.tell(delivery).await;
                 End::Done
             }
             Err(failure) => {
@@ -230,6 +234,16 @@ impl Batch<'_> {
                 );
                 End::Keep
             }
+        }
+    }
+
+    /// Alerts tell it to the people. Whose message it is may not be readable: then it concerns whoever runs this.
+    async fn tell(&self, delivery: &Delivery) {
+        let tenant = self.read(delivery).map(|task| task.header().tenant.clone()).unwrap_or_default();
+        let kind = EventKind::DeadLetters { step: self.step, count: 1 };
+        let event = Event { tenant, at: self.clock.now(), kind };
+        if let Err(failure) = self.bus.publish(&event).await {
+            tracing::error!(step = %self.step, cause = %failure, "a dead letter is not told of");
         }
     }
 

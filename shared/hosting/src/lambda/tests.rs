@@ -8,15 +8,13 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::sqs::SqsEvent;
 use koppel_core::error::RetryReason;
 use koppel_core::event::{Event, EventKind};
-use koppel_core::keys::Tenant;
 use koppel_core::message::{Step, Task};
-use koppel_core::outcome::{Funnel, Outcome};
-use koppel_core::ports::Store;
+use koppel_core::ports::{Bus, Store};
 use koppel_core::{Cause, Failure};
 
 use super::attempts::{TRIES, back_off};
 use super::batch::{Batch, Delivery, Settle};
-use super::{deliveries, notice, response};
+use super::{deliveries, event_of, response};
 use crate::contract::ManualClock;
 use crate::embedded::Database;
 use crate::embedded::EmbeddedStore;
@@ -35,7 +33,16 @@ const PLENTY: Duration = Duration::from_secs(60);
 struct Twin {
     postponed: Mutex<Vec<(Vec<String>, Duration)>>,
     buried: Mutex<Vec<(String, String)>>,
+    told: Mutex<Vec<String>>,
     full: bool,
+}
+
+#[async_trait]
+impl Bus for Twin {
+    async fn publish(&self, event: &Event) -> Result<(), Failure> {
+        self.told.lock().unwrap().push(format!("{} {:?}", event.tenant, event.kind));
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -94,7 +101,7 @@ impl Bench {
         outcome: impl Fn(&str) -> Result<(), Failure>,
     ) -> Vec<String> {
         let clock = ManualClock::default();
-        let batch = Batch { step, store: &*self.store, clock: &clock, settle: &self.twin };
+        let batch = Batch { step, store: &*self.store, bus: &self.twin, clock: &clock, settle: &self.twin };
         let outcome = &outcome;
         let kept = batch.handle(deliveries, Instant::now() + left, |task| async move { outcome(chunk(&task)) }).await;
         let mut kept: Vec<String> = kept.iter().map(|id| short(id)).collect();
@@ -182,6 +189,7 @@ async fn a_message_that_only_waits_is_never_set_aside_and_its_failures_still_cou
     let kept = bench.run(Step::Write, receive(received), PLENTY, |_| panic!("a defect")).await;
     assert_eq!(kept, [""; 0], "SQS may remove it, because a copy is with the dead letters");
     assert_eq!(bench.buried(), [("1".to_owned(), "panic".to_owned())]);
+    assert_eq!(*bench.twin.told.lock().unwrap(), ["main DeadLetters { step: Write, count: 1 }"]);
 }
 
 #[tokio::test]
@@ -250,26 +258,14 @@ fn the_answer_names_what_is_kept_in_the_words_of_lambda() {
 }
 
 #[test]
-fn an_alert_says_what_happened_and_what_to_do() {
-    let event: EventBridgeEvent<Event> = serde_json::from_str(NOTIFY).unwrap();
-    let notice = notice::notice(&event.detail).unwrap();
-    assert_eq!(notice.subject, "Koppel web-orders: 2 record(s) rejected");
-    assert!(notice.text.contains("record 23: SKU «MOK» is not in Exact Online. To do: create the item"), "{notice:?}");
-    assert!(notice.text.contains("and 1 more") && notice.text.contains("Tenant main"), "{notice:?}");
-}
-
-#[test]
-fn a_good_run_is_no_news_and_a_long_name_makes_a_subject_that_sns_takes() {
-    let event = |flow: &str, fetched| {
-        let mut funnel = Funnel { fetched, ..Funnel::default() };
-        funnel.add(Outcome::Created, 1);
-        let kind = EventKind::RunFinished { flow: flow.to_owned(), run: "r".into(), funnel };
-        Event { tenant: Tenant::default(), at: chrono::Utc::now(), kind }
-    };
-    assert_eq!(notice::notice(&event("web-orders", 1)), None);
-    let notice = notice::notice(&event(&"überlang\n".repeat(20), 2)).unwrap();
-    assert!(
-        notice.subject.len() <= 100 && notice.subject.chars().all(|c| c.is_ascii() && !c.is_control()),
-        "{notice:?}"
-    );
+fn what_the_bus_and_the_clock_send_to_notify_is_told_apart() {
+    let event: EventBridgeEvent<serde_json::Value> = serde_json::from_str(NOTIFY).unwrap();
+    let event = event_of(event.detail).unwrap();
+    assert!(matches!(event.kind, EventKind::RecordsRejected { count: 2, .. }), "{event:?}");
+    let tick: EventBridgeEvent<serde_json::Value> = serde_json::from_str(
+        r#"{"id":"1","version":"0","account":"1","time":"2026-01-05T08:00:00Z","region":"eu-west-1","resources":[],
+            "source":"aws.events","detail-type":"Scheduled Event","detail":{}}"#,
+    )
+    .unwrap();
+    assert_eq!(event_of(tick.detail), None);
 }

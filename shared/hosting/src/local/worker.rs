@@ -4,8 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use koppel_core::event::{Event, EventKind};
 use koppel_core::message::{Step, Task};
-use koppel_core::{Cause, Failure};
+use koppel_core::{Cause, Failure, Tenant};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::Instrument;
@@ -70,6 +71,8 @@ impl LocalHost {
                 let settled =
                     settled.inspect_err(|failure| tracing::error!(cause = %failure, "a message cannot be set aside"));
                 tracing::error!(step = step.name(), code = cause.code, cause = %cause, ?settled, "a message is no task");
+                // Whose it is cannot be read: it concerns whoever runs this.
+                self.tell_dead_letter(step, Tenant::default()).await;
                 return;
             }
         };
@@ -81,7 +84,7 @@ impl LocalHost {
     }
 
     async fn work(&self, task: Task, message: &Received) {
-        let begun = Instant::now();
+        let (begun, step, tenant) = (Instant::now(), task.step(), task.header().tenant.clone());
         let keeping = self.keep(message.receipt.clone());
         let result = AssertUnwindSafe(self.steps.run_task(&self.engine, task)).catch_unwind().await;
         drop(keeping);
@@ -122,10 +125,22 @@ impl LocalHost {
         };
         match settled {
             Ok(Settled::Done) => {}
-            Ok(Settled::Buried) => tracing::error!("failed too often: the message is a dead letter now"),
+            Ok(Settled::Buried) => {
+                tracing::error!("failed too often: the message is a dead letter now");
+                self.tell_dead_letter(step, tenant).await;
+            }
             Ok(Settled::Stale) => tracing::warn!("the message was handed to another worker meanwhile"),
             // It comes back after its time-out; the ledger knows what was delivered.
             Err(failure) => tracing::error!(cause = %failure, "the message could not be settled"),
+        }
+    }
+
+    /// Alerts tell it to the people.
+    async fn tell_dead_letter(&self, step: Step, tenant: Tenant) {
+        let kind = EventKind::DeadLetters { step, count: 1 };
+        let event = Event { tenant, at: self.engine.clock.now(), kind };
+        if let Err(failure) = self.engine.bus.publish(&event).await {
+            tracing::error!(cause = %failure, "a dead letter is not told of");
         }
     }
 
