@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use koppel_core::Failure;
 use koppel_core::event::{Event, EventKind};
 use koppel_core::keys::{RecordKey, Tenant};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::store::partition;
-use koppel_core::Failure;
 
 use crate::Engine;
 use crate::config::{StoredConfig, load_current};
@@ -33,7 +33,12 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
         // After all flows have got their time: this asks the sources, which may be slow.
         for flow in stored.config.flows.keys() {
             if let Err(failure) = dead_man::check(engine, &tenant, &stored, flow, &stopped).await {
-                tracing::info!(flow, class = failure.class(), code = failure.cause().code, "it is not known what is missing");
+                tracing::info!(
+                    flow,
+                    class = failure.class(),
+                    code = failure.cause().code,
+                    "it is not known what is missing"
+                );
             }
         }
     }
@@ -114,9 +119,7 @@ pub(crate) async fn tell(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<
     if let Some(cause) = &run.incomplete {
         tracing::error!(flow, run = id, funnel = %run.funnel, "the run did not end");
         let kind = match run.incomplete_class.as_deref() {
-            Some("retry") => {
-                EventKind::RunInterrupted { flow: flow.clone(), run: id.clone(), cause: cause.clone() }
-            }
+            Some("retry") => EventKind::RunInterrupted { flow: flow.clone(), run: id.clone(), cause: cause.clone() },
             _ => EventKind::FlowNeedsSettings { flow: flow.clone(), cause: cause.clone() },
         };
         engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
@@ -130,8 +133,7 @@ pub(crate) async fn tell(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<
         let (flow, run) = (flow.clone(), id.clone());
         if rejected > 0 {
             let causes = causes(WaitReason::Rejected);
-            let kind =
-                EventKind::RecordsRejected { flow: flow.clone(), run: run.clone(), count: rejected, causes };
+            let kind = EventKind::RecordsRejected { flow: flow.clone(), run: run.clone(), count: rejected, causes };
             engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
         }
         let count = parked.min(of(WaitReason::Settings).count() as u64);
