@@ -5,6 +5,7 @@ use std::sync::Arc;
 use koppel_core::ports::{Bus, Clock, Queue, Store, Systems, Vault};
 
 use crate::loaded::LoadedFlows;
+use crate::steps::webhook::Receivers;
 
 /// Everything a step needs. Cheap to clone; one per process.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Engine {
     pub systems: Arc<dyn Systems>,
     /// Flows that were read and compiled; a version never changes, so they stay.
     pub(crate) loaded: Arc<LoadedFlows>,
+    /// Who verifies webhooks, by connection.
+    pub(crate) receivers: Arc<Receivers>,
 }
 
 impl Engine {
@@ -35,6 +38,6 @@ impl Engine {
         clock: Arc<dyn Clock>,
         systems: Arc<dyn Systems>,
     ) -> Self {
-        Self { store, queue, bus, vault, clock, systems, loaded: Arc::default() }
+        Self { store, queue, bus, vault, clock, systems, loaded: Arc::default(), receivers: Arc::default() }
     }
 }

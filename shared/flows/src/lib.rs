@@ -7,6 +7,7 @@ pub mod cents;
 pub mod config;
 pub mod connections;
 pub mod engine;
+pub mod hints;
 pub mod items;
 pub mod ledger;
 mod links;
@@ -20,5 +21,6 @@ pub mod steps;
 mod testing;
 pub mod trail;
 pub mod waiting;
+pub mod webhooks;
 
 pub use engine::Engine;

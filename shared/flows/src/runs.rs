@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
-use koppel_core::error::{Cause, Failure};
+use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::{RecordKey, Tenant};
 use koppel_core::message::{FetchTask, Header, Step, Task};
 use koppel_core::outcome::{Funnel, Outcome};
@@ -35,10 +35,29 @@ pub struct FlowState {
     pub last_started: Option<DateTime<Utc>>,
     /// Last run that ended, with its funnel.
     pub last_run: Option<(String, Funnel)>,
+    /// How well webhooks have told what the sweeps found.
+    pub hints: HintCounts,
+}
+
+/// Changes that sweeps found, by whether a webhook had told them before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HintCounts {
+    /// A webhook had come.
+    pub told: u64,
+    /// None had come, although it should have.
+    pub missed: u64,
+}
+
+impl HintCounts {
+    fn add(&mut self, other: Self) {
+        self.told += other.told;
+        self.missed += other.missed;
+    }
 }
 
 /// A run as it is stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Id: the moment it started.
     pub id: String,
@@ -63,6 +82,9 @@ pub struct Run {
     /// Counts at the end.
     #[serde(default)]
     pub funnel: Funnel,
+    /// How well webhooks have told what this run found.
+    #[serde(default)]
+    pub hints: HintCounts,
     /// The first fetch, to send again when a crash lost it.
     #[serde(default)]
     pub first_fetch: Option<FetchTask>,
@@ -144,6 +166,8 @@ struct Report {
     outcomes: std::collections::BTreeMap<Outcome, u64>,
     calls: usize,
     sealed: String,
+    #[serde(default)]
+    hints: HintCounts,
 }
 
 /// What to read in a run.
@@ -193,6 +217,7 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
         incomplete: None,
         incomplete_class: None,
         funnel: Funnel::default(),
+        hints: HintCounts::default(),
         first_fetch: Some(first.clone()),
     };
     state.open_run = Some(id.clone());
@@ -270,22 +295,38 @@ pub async fn report(
         let plain = serde_json::to_vec(results).unwrap_or_default();
         STANDARD.encode(engine.vault.seal(&seal_context(header), &plain).await?)
     };
-    let report = Report { fetched, outcomes: funnel.outcomes, calls, sealed };
+    let report = Report { fetched, outcomes: funnel.outcomes, calls, sealed, hints: HintCounts::default() };
     let key = Key::new(&header.tenant, &["report", &header.flow, &header.run], format!("{}#{}", header.chunk, step));
+    put(engine, &key, &report, Condition::Always, Some(engine.clock.now() + KEEP_REPORTS)).await?;
+    Ok(())
+}
+
+/// Puts how well webhooks have told what one page holds.
+pub(crate) async fn report_hints(engine: &Engine, header: &Header, hints: HintCounts) -> Result<(), Failure> {
+    if hints == HintCounts::default() {
+        return Ok(());
+    }
+    let report = Report { fetched: 0, outcomes: Default::default(), calls: 0, sealed: String::new(), hints };
+    let key = Key::new(&header.tenant, &["report", &header.flow, &header.run], format!("{}#hints", header.chunk));
     put(engine, &key, &report, Condition::Always, Some(engine.clock.now() + KEEP_REPORTS)).await?;
     Ok(())
 }
 
 /// The counts of a run so far.
 pub async fn funnel(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Funnel, Failure> {
-    let mut funnel = Funnel::default();
+    Ok(counts(engine, tenant, flow, run).await?.0)
+}
+
+async fn counts(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<(Funnel, HintCounts), Failure> {
+    let (mut funnel, mut hints) = (Funnel::default(), HintCounts::default());
     for report in reports(engine, tenant, flow, run).await? {
         funnel.fetched += report.fetched;
+        hints.add(report.hints);
         for (outcome, count) in report.outcomes {
             funnel.add(outcome, count);
         }
     }
-    Ok(funnel)
+    Ok((funnel, hints))
 }
 
 /// How every record of a run ended, and how many calls were made for whole chunks.
@@ -346,7 +387,7 @@ pub async fn finish(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<Opti
     let mut run: Run = read_required(&run_item.value)?;
     let now = engine.clock.now();
     if run.finished_at.is_none() {
-        run.funnel = funnel(engine, tenant, flow, &id).await?;
+        (run.funnel, run.hints) = counts(engine, tenant, flow, &id).await?;
         if !(run.fetched_all && run.funnel.adds_up()) {
             if now - run.started_at < STUCK_AFTER {
                 send_lost_fetch(engine, &run_key, &run, run_item.version).await?;
@@ -363,8 +404,46 @@ pub async fn finish(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<Opti
     }
     state.open_run = None;
     state.last_run = Some((id, run.funnel.clone()));
+    state.hints.add(run.hints);
     put(engine, &state_key, &state, Condition::Version(item.version), None).await?;
     Ok(Some(run))
+}
+
+/// Stores a run that is not there yet; one that is there is left alone.
+pub(crate) async fn put_new(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<(), Failure> {
+    let key = run_key(tenant, &run.flow, &run.id);
+    match put(engine, &key, run, Condition::Absent, Some(run.started_at + KEEP_REPORTS)).await {
+        Ok(_) | Err(Failure::Retry { reason: RetryReason::Busy, .. }) => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Ends one run beside the flow's own, when its funnel adds up or it has been open for hours.
+///
+/// `None` while it goes on; `Some(None)` when there is nothing (more) to end.
+pub(crate) async fn end_one(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    id: &str,
+) -> Result<Option<Option<Run>>, Failure> {
+    let key = run_key(tenant, flow, id);
+    let Some(item) = engine.store.get(&key).await? else { return Ok(Some(None)) };
+    let mut run: Run = read_required(&item.value)?;
+    if run.finished_at.is_some() {
+        return Ok(Some(None));
+    }
+    let now = engine.clock.now();
+    run.funnel = funnel(engine, tenant, flow, id).await?;
+    if !(run.fetched_all && run.funnel.adds_up()) {
+        if now - run.started_at < STUCK_AFTER {
+            return Ok(None);
+        }
+        run.incomplete = Some(crate::hints::stuck(flow, &run.funnel));
+    }
+    run.finished_at = Some(now);
+    put(engine, &key, &run, Condition::Version(item.version), item.expires_at).await?;
+    Ok(Some(Some(run)))
 }
 
 /// Sends the first fetch again, once, when a crash between the run and its message seems to have lost it.

@@ -16,6 +16,7 @@ use crate::{SandboxError, lock};
 
 mod auth;
 mod customers;
+mod deliver;
 mod errors;
 mod generate;
 mod order_write;
@@ -78,6 +79,12 @@ pub struct Switches {
     pub tax_round_at_subtotal: bool,
     /// Home address the shop thinks it has, when it differs from where it listens; OAuth signs it.
     pub site_url: Option<String>,
+    /// Webhooks wait this long before they are sent; what changes meanwhile goes out once.
+    pub webhook_delay_ms: u64,
+    /// So many of a hundred deliveries are lost on the way.
+    pub webhook_drop_percent: u32,
+    /// So many of a hundred deliveries are sent twice.
+    pub webhook_duplicate_percent: u32,
 }
 
 impl Default for Switches {
@@ -90,6 +97,9 @@ impl Default for Switches {
             prices_include_tax: false,
             tax_round_at_subtotal: false,
             site_url: None,
+            webhook_delay_ms: 0,
+            webhook_drop_percent: 0,
+            webhook_duplicate_percent: 0,
         }
     }
 }
@@ -98,6 +108,7 @@ struct Inner {
     store: Store,
     switches: Switches,
     nonces: auth::Nonces,
+    outbox: deliver::Outbox,
 }
 
 /// The stand-in.
@@ -117,14 +128,29 @@ pub fn build(start: Start<'_>) -> Result<Arc<dyn System>, SandboxError> {
     }
     let stored = store.get("_switches", "all").and_then(|row| serde_json::from_value(row.clone()).ok());
     let shop = WooCommerce {
-        inner: Mutex::new(Inner { store, switches: stored.unwrap_or_default(), nonces: Default::default() }),
+        inner: Mutex::new(Inner {
+            store,
+            switches: stored.unwrap_or_default(),
+            nonces: Default::default(),
+            outbox: Default::default(),
+        }),
         clock: start.clock,
         site: start.url.into(),
     };
     if let Some(values) = start.switches {
         shop.set_switches(values).map_err(|error| SandboxError::Settings(format!("woocommerce: {error}")))?;
     }
-    Ok(Arc::new(shop))
+    let shop = Arc::new(shop);
+    let wake = Arc::clone(&lock(&shop.inner).outbox.wake);
+    tokio::spawn(deliver::run(Arc::downgrade(&shop), wake));
+    Ok(shop)
+}
+
+impl Drop for WooCommerce {
+    fn drop(&mut self) {
+        // The sender sees that the shop is gone.
+        lock(&self.inner).outbox.wake.notify_one();
+    }
 }
 
 /// What a handler works with.
@@ -136,6 +162,10 @@ struct Ctx<'a> {
     params: Params,
     now: DateTime<Utc>,
     site: &'a str,
+    /// For webhooks.
+    happened: Vec<deliver::Happened>,
+    /// Webhooks to ping.
+    pings: Vec<i64>,
 }
 
 /// What a request asks permission for.
@@ -150,6 +180,11 @@ enum Need {
 }
 
 impl Ctx<'_> {
+    /// Something happened to an order.
+    fn happened(&mut self, event: &'static str, id: i64) {
+        self.happened.push(deliver::Happened { resource: "order", event, id });
+    }
+
     /// Refuses a caller without a key, or with one that may not do this.
     fn allow(&self, need: Need) -> Result<(), Reply> {
         let Some(key) = self.key else {
@@ -300,9 +335,16 @@ impl System for WooCommerce {
             params: Params::of(call),
             now,
             site: &site,
+            happened: Vec::new(),
+            pings: Vec::new(),
         };
         let reply = match self.route(&mut ctx, parts) {
-            Ok(reply) => reply,
+            Ok(reply) => {
+                let (happened, pings) = (std::mem::take(&mut ctx.happened), std::mem::take(&mut ctx.pings));
+                inner.outbox.queue(&inner.store, &happened);
+                pings.into_iter().for_each(|hook| inner.outbox.ping(hook));
+                reply
+            }
             Err(reply) => {
                 inner.store.rollback();
                 reply
@@ -319,7 +361,14 @@ impl System for WooCommerce {
         let mut inner = lock(&self.inner);
         let inner = &mut *inner;
         let reply = match (call.method.as_str(), path) {
-            ("POST", ["orders"]) => inspect::with_body(call, |body| orders::insert_raw(&mut inner.store, body)),
+            ("POST", ["orders"]) => inspect::with_body(call, |body| {
+                let (reply, happened) = orders::insert_raw(&mut inner.store, body)?;
+                inner.outbox.queue(&inner.store, &happened);
+                Ok(reply)
+            }),
+            ("DELETE", ["orders", order]) => {
+                Reply::empty(if inner.store.delete("orders", order).is_some() { 204 } else { 404 })
+            }
             ("POST", ["generate"]) => {
                 inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, self.clock.now()))
             }

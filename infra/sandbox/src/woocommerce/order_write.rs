@@ -168,6 +168,9 @@ fn insert(ctx: &mut Ctx<'_>, body: &Value) -> Result<Value, Reply> {
         set_moment(&mut row, "date_paid", ctx.now);
     }
     ctx.store.put("orders", &id.to_string(), row.clone());
+    // Making an order tells both.
+    ctx.happened("created", id);
+    ctx.happened("updated", id);
     Ok(row)
 }
 
@@ -365,10 +368,11 @@ fn change(ctx: &mut Ctx<'_>, id: i64, body: &Value) -> Result<Value, Reply> {
         set_moment(&mut row, "date_modified", ctx.now);
     }
     ctx.store.put("orders", &id.to_string(), row.clone());
+    ctx.happened("updated", id);
     Ok(row)
 }
 
-/// `DELETE /orders/{id}`.
+/// `DELETE /orders/{id}`. Only the trash tells; what is deleted for good goes in silence.
 pub(super) fn delete(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
     let row = ctx.store.get("orders", &id.to_string()).cloned();
     ctx.allow(Need::Delete)?;
@@ -382,6 +386,7 @@ pub(super) fn delete(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
         row["status"] = json!("trash");
         set_moment(&mut row, "date_modified", ctx.now);
         ctx.store.put("orders", &id.to_string(), row.clone());
+        ctx.happened("deleted", id);
     }
     Ok(render::json(200, &render::order(&row, decimals(ctx))))
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Europe::Amsterdam;
 use serde_json::{Value, json};
 
+use super::deliver::Happened;
 use super::errors::invalid_id;
 use super::request::Check;
 use super::{Ctx, Need, render};
@@ -185,12 +186,12 @@ pub(super) fn statuses(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
 }
 
 /// Puts an order (or a list of them) into the shop as it is; one without an id gets the next number.
-pub(super) fn insert_raw(store: &mut Store, body: Value) -> Result<Reply, String> {
+pub(super) fn insert_raw(store: &mut Store, body: Value) -> Result<(Reply, Vec<Happened>), String> {
     let orders = match body {
         Value::Array(list) => list,
         one => vec![one],
     };
-    let mut ids = Vec::new();
+    let (mut ids, mut happened) = (Vec::new(), Vec::new());
     for mut order in orders {
         if !order.is_object() {
             return Err("an order is an object".into());
@@ -204,8 +205,11 @@ pub(super) fn insert_raw(store: &mut Store, body: Value) -> Result<Reply, String
         if order.get("number").is_none_or(Value::is_null) {
             order["number"] = json!(id.to_string());
         }
+        let known = store.get("orders", &id.to_string()).is_some();
+        let events: &[&str] = if known { &["updated"] } else { &["created", "updated"] };
+        happened.extend(events.iter().map(|event| Happened { resource: "order", event, id }));
         store.put("orders", &id.to_string(), order);
         ids.push(id);
     }
-    Ok(Reply::json(201, &json!({"ids": ids})))
+    Ok((Reply::json(201, &json!({"ids": ids})), happened))
 }

@@ -112,6 +112,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, parent: i64) -> Result<Reply, Reply> {
     let row = store(ctx, &mut order, total, tax, text(&body, "reason"), items);
     set_moment(&mut order, "date_modified", ctx.now);
     ctx.store.put("orders", &parent.to_string(), order);
+    ctx.happened("updated", parent);
     Ok(render::json(201, &shown(&row, 2)))
 }
 

@@ -1,4 +1,4 @@
-//! Webhooks as resources. They are stored; nothing is delivered.
+//! Webhooks as resources; `deliver.rs` sends them.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,9 @@ const STATUSES: &[&str] = &["active", "paused", "disabled"];
 fn shown(row: &Value) -> Value {
     let mut row = row.clone();
     if let Value::Object(map) = &mut row {
-        map.shift_remove("secret"); // never given out
+        for never_given_out in ["secret", "failure_count", "pending_ping"] {
+            map.shift_remove(never_given_out);
+        }
     }
     row
 }
@@ -84,14 +86,20 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
         name => name.to_owned(),
     };
     let site = render::RECORDED_SITE;
+    // Without a secret the shop makes one that nobody gets to see.
+    let secret = match text(&body, "secret") {
+        "" => uuid::Uuid::new_v4().simple().to_string(),
+        secret => secret.to_owned(),
+    };
     let mut row = json!({"id": id, "name": name, "status": body.get("status").unwrap_or(&json!("active")),
         "topic": topic, "resource": resource, "event": event, "hooks": [], "delivery_url": url,
-        "secret": text(&body, "secret"), "date_created": null, "date_created_gmt": null, "date_modified": null,
+        "secret": secret, "failure_count": 0, "pending_ping": true, "date_created": null, "date_created_gmt": null, "date_modified": null,
         "date_modified_gmt": null, "_links": {"self": [{"href": format!("{site}/wp-json/wc/v3/webhooks/{id}")}],
             "collection": [{"href": format!("{site}/wp-json/wc/v3/webhooks")}]}});
     set_moment(&mut row, "date_created", ctx.now);
     set_moment(&mut row, "date_modified", ctx.now);
     ctx.store.put("webhooks", &id.to_string(), row.clone());
+    ctx.pings.push(id);
     Ok(render::json(201, &shown(&row)))
 }
 
@@ -108,7 +116,12 @@ pub(super) fn update(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
     }
     if let Some(url) = body.get("delivery_url").and_then(Value::as_str) {
         check_url(url)?;
+        if url != text(&row, "delivery_url") {
+            row["pending_ping"] = json!(true);
+            ctx.pings.push(id);
+        }
     }
+    // The count of failures stays: one more disables again.
     for field in ["name", "status", "delivery_url", "secret"] {
         if let Some(value) = body.get(field).filter(|value| value.is_string()) {
             row[field] = value.clone();

@@ -12,6 +12,7 @@ use koppel_core::ports::{Calls, FetchQuery, QueueMessage, Source};
 
 use crate::Engine;
 use crate::connections;
+use crate::hints;
 use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::runs::{self, RecordResult};
 use crate::steps::settle;
@@ -24,6 +25,9 @@ const READ_FOR: TimeDelta = TimeDelta::seconds(40);
 pub async fn fetch(engine: &Engine, task: FetchTask) -> Result<(), Failure> {
     let header = &task.header;
     let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
+    if hints::is_hint(&header.run) {
+        hints::begin(engine, &task, &flow.flow.from).await?;
+    }
     let result = read(engine, &flow, &task).await;
     settle::source_failure(engine, &flow, header, result).await
 }
@@ -50,6 +54,8 @@ async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<()
             "read a page"
         );
         let fetched = read.records.len() as u64;
+        let told = hints::judge(engine, task, &flow.flow.from, &read.records).await?;
+        runs::report_hints(engine, &page_header, told).await?;
         pass_on(engine, flow, &page_header, read.records).await?;
         // Reported after the chunks are on their way: a crash in between repeats the page under the same keys.
         runs::report(engine, &page_header, Step::Fetch, fetched, &[], calls.count()).await?;

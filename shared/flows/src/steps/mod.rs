@@ -10,6 +10,7 @@ mod map;
 pub mod preview;
 mod schedule;
 mod settle;
+pub mod webhook;
 mod write;
 
 use koppel_core::Failure;

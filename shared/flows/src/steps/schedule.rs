@@ -12,6 +12,7 @@ use koppel_core::ports::store::partition;
 use crate::Engine;
 use crate::config::{StoredConfig, load_current};
 use crate::connections;
+use crate::hints;
 use crate::runs::{self, Run, Scope};
 use crate::steps::dead_man;
 use crate::waiting::{self, WaitReason};
@@ -23,6 +24,7 @@ const WAITING_PER_RUN: usize = 100;
 pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
     for tenant in tenants(engine).await? {
         let Some(stored) = load_current(&*engine.store, &tenant).await? else { continue };
+        crate::webhooks::check_due(engine, &tenant, &stored).await;
         let stopped = still_stopped(engine, &tenant, &stored).await?;
         for flow in stored.config.flows.keys() {
             // One flow that cannot go on must not keep the others from their time.
@@ -70,6 +72,12 @@ async fn schedule_flow(
     stopped: &BTreeSet<String>,
 ) -> Result<(), Failure> {
     end_run(engine, tenant, flow).await?;
+    for run in hints::finish(engine, tenant, flow).await? {
+        // One that could not be read is read by the next sweep, which tells what is wrong.
+        if run.funnel.fetched > 0 || run.incomplete.is_none() {
+            tell(engine, tenant, &run).await?;
+        }
+    }
     let Some(config) = stored.config.flows.get(flow) else { return Ok(()) };
     if config.paused || stopped.contains(&config.from) || stopped.contains(&config.to) {
         return Ok(());

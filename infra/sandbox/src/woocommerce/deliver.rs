@@ -1,0 +1,248 @@
+//! Webhooks on their way out, as the shop's own queue does it: late, in no fixed order, with the state at delivery; what
+//! is queued for the same record and webhook already is not queued again; what fails is lost, and seven failures in a row
+//! disable the webhook.
+//!
+//! Only addresses of this machine are called.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::{Switches, WooCommerce, render};
+use crate::lock;
+use crate::state::Store;
+use crate::text::text;
+
+const USER_AGENT: &str = "WooCommerce/11.0.1 Hookshot (WordPress/7.1)";
+/// The real one waits for a minute; tests do not.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The test of the real one is «more than five before this one», so the seventh failure in a row disables.
+const MOST_FAILURES: i64 = 5;
+
+/// Something that happened to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Happened {
+    /// `order`.
+    pub resource: &'static str,
+    /// `created`, `updated`, `deleted`.
+    pub event: &'static str,
+    /// Id of the record.
+    pub id: i64,
+}
+
+/// What waits to be sent.
+#[derive(Default)]
+pub(super) struct Outbox {
+    /// Webhook and record: the same pair waits once.
+    waiting: BTreeSet<(i64, i64)>,
+    /// Webhooks to ping.
+    pings: BTreeSet<i64>,
+    /// Wakes the sender.
+    pub(super) wake: Arc<Notify>,
+    /// For repeatable chance.
+    random: u64,
+}
+
+impl Outbox {
+    /// Queues deliveries for every active webhook of the topic.
+    pub(super) fn queue(&mut self, store: &Store, happened: &[Happened]) {
+        for one in happened {
+            let topic = format!("{}.{}", one.resource, one.event);
+            for hook in store.rows("webhooks") {
+                if text(hook, "status") == "active" && text(hook, "topic") == topic {
+                    self.waiting.insert((hook["id"].as_i64().unwrap_or_default(), one.id));
+                }
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    /// Queues a ping.
+    pub(super) fn ping(&mut self, hook: i64) {
+        self.pings.insert(hook);
+        self.wake.notify_one();
+    }
+
+    /// True in so many of a hundred cases.
+    fn chance(&mut self, percent: u32) -> bool {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % 100 < u64::from(percent)
+    }
+}
+
+/// One request to make.
+struct Out {
+    hook: i64,
+    url: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    ping: bool,
+    /// How often it is sent; 0: it is lost on the way, and the shop does not know.
+    times: u32,
+}
+
+/// Sends what waits, until the shop is gone.
+pub(super) async fn run(shop: Weak<WooCommerce>, wake: Arc<Notify>) {
+    loop {
+        wake.notified().await;
+        loop {
+            let Some((empty, delay)) = shop.upgrade().map(|shop| shop.waits()) else { return };
+            if empty {
+                break;
+            }
+            if delay > 0 {
+                tokio::time::sleep(Duration::from_millis(delay)).await;
+            }
+            let Some(batch) = shop.upgrade().map(|shop| shop.take()) else { return };
+            for out in batch {
+                let mut status = 0;
+                for _ in 0..out.times {
+                    status = send(&out).await.unwrap_or(0);
+                    tracing::debug!(hook = out.hook, ping = out.ping, status, "webhook");
+                }
+                let Some(shop) = shop.upgrade() else { return };
+                if out.times > 0 {
+                    shop.sent(&out, status);
+                }
+            }
+        }
+    }
+}
+
+impl WooCommerce {
+    fn waits(&self) -> (bool, u64) {
+        let inner = lock(&self.inner);
+        (inner.outbox.waiting.is_empty() && inner.outbox.pings.is_empty(), inner.switches.webhook_delay_ms)
+    }
+
+    /// Everything that waits, with the state of this moment.
+    fn take(&self) -> Vec<Out> {
+        let mut inner = lock(&self.inner);
+        let inner = &mut *inner;
+        let site = inner.switches.site_url.clone().unwrap_or_else(|| self.site.clone());
+        let mut batch = Vec::new();
+        for hook in std::mem::take(&mut inner.outbox.pings) {
+            let Some(row) = inner.store.get("webhooks", &hook.to_string()) else { continue };
+            let headers = vec![("Content-Type", "application/x-www-form-urlencoded".to_owned())];
+            let body = format!("webhook_id={hook}").into_bytes();
+            batch.push(Out { hook, url: text(row, "delivery_url").into(), headers, body, ping: true, times: 1 });
+        }
+        for (hook, record) in std::mem::take(&mut inner.outbox.waiting) {
+            let Some(row) = inner.store.get("webhooks", &hook.to_string()).cloned() else { continue };
+            if text(&row, "status") == "active" {
+                let times = times(&mut inner.outbox, &inner.switches);
+                batch.push(delivery(&inner.store, &row, record, &site, times));
+            }
+        }
+        batch
+    }
+
+    /// Takes down how a request ended.
+    fn sent(&self, out: &Out, status: u16) {
+        let mut inner = lock(&self.inner);
+        let inner = &mut *inner;
+        let key = out.hook.to_string();
+        let Some(mut row) = inner.store.get("webhooks", &key).cloned() else { return };
+        if out.ping {
+            row["pending_ping"] = json!(status != 200);
+        } else if (200..=302).contains(&status) {
+            row["failure_count"] = json!(0);
+        } else {
+            let failures = row["failure_count"].as_i64().unwrap_or_default();
+            if failures > MOST_FAILURES {
+                row["status"] = json!("disabled");
+            } else {
+                row["failure_count"] = json!(failures + 1);
+            }
+        }
+        // Every save of a webhook that never got an answer to its ping pings again.
+        if !out.ping && row["pending_ping"] == true {
+            inner.outbox.ping(out.hook);
+        }
+        inner.store.put("webhooks", &key, row);
+        if let Err(error) = inner.store.commit() {
+            tracing::error!(%error, "the state could not be stored");
+        }
+    }
+}
+
+/// How often a delivery is sent, by the switches.
+fn times(outbox: &mut Outbox, switches: &Switches) -> u32 {
+    if outbox.chance(switches.webhook_drop_percent) {
+        0
+    } else if outbox.chance(switches.webhook_duplicate_percent) {
+        2
+    } else {
+        1
+    }
+}
+
+fn delivery(store: &Store, hook: &Value, record: i64, site: &str, times: u32) -> Out {
+    let (resource, event) = (text(hook, "resource"), text(hook, "event"));
+    let body = match store.get("orders", &record.to_string()) {
+        _ if event == "deleted" => json!({ "id": record }),
+        Some(row) => render::order(row, 2),
+        None => json!({
+            "code": "woocommerce_rest_shop_order_invalid_id", "message": "Invalid ID.", "data": {"status": 404},
+        }),
+    };
+    let body = render::with_site(render::json(200, &body), site).body;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, text(hook, "secret").as_bytes());
+    let headers = vec![
+        ("Content-Type", "application/json".to_owned()),
+        ("X-WC-Webhook-Source", format!("{site}/")),
+        ("X-WC-Webhook-Topic", text(hook, "topic").to_owned()),
+        ("X-WC-Webhook-Resource", resource.to_owned()),
+        ("X-WC-Webhook-Event", event.to_owned()),
+        ("X-WC-Webhook-Signature", STANDARD.encode(hmac::sign(&key, &body))),
+        ("X-WC-Webhook-ID", hook["id"].to_string()),
+        ("X-WC-Webhook-Delivery-ID", uuid::Uuid::new_v4().simple().to_string()),
+    ];
+    let url = text(hook, "delivery_url").to_owned();
+    Out { hook: hook["id"].as_i64().unwrap_or_default(), url, headers, body, ping: false, times }
+}
+
+/// Status of the answer; 0 when none came, or the address is not one of this machine.
+async fn send(out: &Out) -> Option<u16> {
+    let url = url::Url::parse(&out.url).ok().filter(|url| url.scheme() == "http")?;
+    let host: IpAddr = match url.host()? {
+        url::Host::Ipv4(ip) => ip.into(),
+        url::Host::Ipv6(ip) => ip.into(),
+        url::Host::Domain(name) => (name == "localhost").then(|| IpAddr::from([127, 0, 0, 1]))?,
+    };
+    if !host.is_loopback() {
+        tracing::warn!(url = out.url, "webhooks are delivered to addresses of this machine only");
+        return None;
+    }
+    let address = SocketAddr::new(host, url.port_or_known_default()?);
+    let mut head = format!(
+        "POST {} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\nContent-Length: {}\r\nConnection: \
+         close\r\n",
+        &url[url::Position::BeforePath..url::Position::AfterQuery],
+        out.body.len()
+    );
+    for (name, value) in &out.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&out.body).await?;
+        let mut answer = Vec::new();
+        (&mut stream).take(64 * 1024).read_to_end(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = tokio::time::timeout(TIMEOUT, exchange).await.ok()?.ok()?;
+    let line = answer.split(|byte| *byte == b'\r').next()?;
+    std::str::from_utf8(line).ok()?.split(' ').nth(1)?.parse().ok()
+}
