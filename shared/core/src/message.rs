@@ -224,6 +224,9 @@ pub struct Decision {
     pub payload: serde_json::Value,
     /// Hash of the content, to recognise an unchanged record.
     pub content_hash: String,
+    /// Codes or the customer were known from before: the target was not asked for them this time.
+    #[serde(default)]
+    pub from_memory: bool,
 }
 
 /// Create or update.

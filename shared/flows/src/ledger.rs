@@ -32,6 +32,8 @@ pub enum State {
     Rejected,
     /// It waits: see the waiting list.
     Parked,
+    /// The source has it no longer, and it was not delivered.
+    Gone,
 }
 
 /// One ledger entry.
@@ -56,6 +58,9 @@ pub struct Entry {
     /// End of the claim.
     #[serde(default)]
     pub claimed_until: Option<DateTime<Utc>>,
+    /// The source was found not to have it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<DateTime<Utc>>,
     /// Last change.
     pub at: DateTime<Utc>,
 }
@@ -129,7 +134,7 @@ pub async fn claim(engine: &Engine, key: Key, run: &str) -> Result<Result<Claim,
                 }
                 search_first = true;
             }
-            State::Exists | State::Rejected | State::Parked => {}
+            State::Exists | State::Rejected | State::Parked | State::Gone => {}
         }
     }
     let was_waiting = before.is_some();
@@ -142,6 +147,7 @@ pub async fn claim(engine: &Engine, key: Key, run: &str) -> Result<Result<Claim,
         target: None,
         content_hash: String::new(),
         claimed_until: Some(until),
+        gone_at: None,
         at: now,
     };
     let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
@@ -182,6 +188,7 @@ pub async fn release(engine: &Engine, claim: Claim, run: &str) -> Result<(), Fai
         target: None,
         content_hash: String::new(),
         claimed_until: None,
+        gone_at: None,
         at: engine.clock.now(),
     };
     commit(engine, claim, entry).await
@@ -198,6 +205,7 @@ pub async fn leave_open(engine: &Engine, claim: Claim, run: &str) -> Result<(), 
         target: None,
         content_hash: String::new(),
         claimed_until: Some(now),
+        gone_at: None,
         at: now,
     };
     commit(engine, claim, entry).await
@@ -225,6 +233,46 @@ pub async fn settle(
     }
 }
 
+/// Marks a record that the source no longer has, when anything is known of it; returns what was known.
+///
+/// What was delivered, and a claim whose outcome is unknown, keep their state: they say more than that it is gone.
+pub async fn mark_gone(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    record: &RecordKey,
+    run: &str,
+) -> Result<Option<Entry>, Failure> {
+    let Some(Versioned { entry, version }) =
+        entries(engine, tenant, flow, std::slice::from_ref(record)).await?.into_iter().next().flatten()
+    else {
+        return Ok(None);
+    };
+    let now = engine.clock.now();
+    let marked = match entry.state {
+        State::Delivered | State::Claimed | State::Exists => entry.clone(),
+        State::Rejected | State::Parked | State::Gone => {
+            without_target(State::Gone, Outcome::Skipped, Step::Fetch, run, now)
+        }
+    };
+    let marked = Entry { gone_at: entry.gone_at.or(Some(now)), ..marked };
+    put(engine, &key(tenant, flow, record), &marked, Condition::Version(version), None).await?;
+    Ok(Some(entry))
+}
+
+/// Takes the mark off a record that the source has again.
+pub async fn mark_back(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    record: &RecordKey,
+    known: &Versioned,
+) -> Result<(), Failure> {
+    let entry = Entry { gone_at: None, ..known.entry.clone() };
+    put(engine, &key(tenant, flow, record), &entry, Condition::Version(known.version), None).await?;
+    Ok(())
+}
+
 /// An entry without a document in the target.
 pub fn without_target(state: State, outcome: Outcome, step: Step, run: &str, now: DateTime<Utc>) -> Entry {
     Entry {
@@ -235,6 +283,7 @@ pub fn without_target(state: State, outcome: Outcome, step: Step, run: &str, now
         target: None,
         content_hash: String::new(),
         claimed_until: None,
+        gone_at: None,
         at: now,
     }
 }

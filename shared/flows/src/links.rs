@@ -1,6 +1,6 @@
 //! Links: what is known about the target and need not be asked again (customers, items, codes).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use koppel_core::error::Failure;
@@ -66,6 +66,38 @@ pub async fn remember_customer(
     Ok(())
 }
 
+/// Forgets what was known for one record: the target says that some of it is no longer true, and not what.
+///
+/// The next try asks for the codes and searches the customer again.
+pub async fn forget(
+    engine: &Engine,
+    tenant: &Tenant,
+    connection: &str,
+    codes: &[(Lookup, NonEmpty)],
+    customer: Option<&str>,
+) -> Result<(), Failure> {
+    for (list, code) in codes {
+        engine.store.delete(&reference_key(tenant, connection, *list, code), Condition::Always).await?;
+    }
+    if let Some(hash) = customer {
+        engine.store.delete(&customer_key(tenant, connection, hash), Condition::Always).await?;
+    }
+    Ok(())
+}
+
+/// Resolved codes.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// By code.
+    pub by_code: BTreeMap<NonEmpty, Reference>,
+    /// Those that were known from before.
+    pub from_memory: BTreeSet<NonEmpty>,
+}
+
+fn reference_key(tenant: &Tenant, connection: &str, list: Lookup, code: &NonEmpty) -> Key {
+    Key::new(tenant, &["reference", connection, list.name()], code.as_str())
+}
+
 /// Resolves codes, first from what is known, the rest in one question to the target.
 pub async fn references(
     engine: &Engine,
@@ -75,27 +107,28 @@ pub async fn references(
     list: Lookup,
     codes: &[NonEmpty],
     calls: &Calls,
-) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
-    let key = |code: &NonEmpty| Key::new(tenant, &["reference", connection, list.name()], code.as_str());
+) -> Result<Resolved, Failure> {
+    let key = |code: &NonEmpty| reference_key(tenant, connection, list, code);
     let keys: Vec<Key> = codes.iter().map(key).collect();
     let items = engine.store.batch_get(&keys).await?;
-    let mut known = BTreeMap::new();
+    let mut resolved = Resolved::default();
     let mut unknown = Vec::new();
     for (code, item) in codes.iter().zip(items) {
         match item {
             Some(item) => {
-                known.insert(code.clone(), read_required(&item.value)?);
+                resolved.by_code.insert(code.clone(), read_required(&item.value)?);
+                resolved.from_memory.insert(code.clone());
             }
             None => unknown.push(code.clone()),
         }
     }
     if unknown.is_empty() {
-        return Ok(known);
+        return Ok(resolved);
     }
     let expires = engine.clock.now() + KEEP_REFERENCES;
     for (code, reference) in target.look_up(list, &unknown, calls).await? {
         put(engine, &key(&code), &reference, Condition::Always, Some(expires)).await?;
-        known.insert(code, reference);
+        resolved.by_code.insert(code, reference);
     }
-    Ok(known)
+    Ok(resolved)
 }

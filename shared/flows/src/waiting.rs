@@ -99,9 +99,44 @@ fn back_off(times: u32) -> TimeDelta {
     TimeDelta::minutes(minutes.min(24 * 60))
 }
 
+/// A record on the list.
+pub async fn get(engine: &Engine, tenant: &Tenant, flow: &str, record: &RecordKey) -> Result<Option<Waiting>, Failure> {
+    engine.store.get(&key(tenant, flow, record)).await?.map(|item| read_required(&item.value)).transpose()
+}
+
 /// Takes a record off the list.
 pub async fn remove(engine: &Engine, tenant: &Tenant, flow: &str, record: &RecordKey) -> Result<(), Failure> {
     Ok(engine.store.delete(&key(tenant, flow, record), Condition::Always).await?)
+}
+
+/// Takes records off the list that are known to have arrived: a late or repeated message may have put them there.
+pub async fn remove_all(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    records: impl Iterator<Item = &RecordKey>,
+) -> Result<(), Failure> {
+    let keys: Vec<Key> = records.map(|record| key(tenant, flow, record)).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    for item in engine.store.batch_get(&keys).await?.into_iter().flatten() {
+        engine.store.delete(&item.key, Condition::Always).await?;
+    }
+    Ok(())
+}
+
+/// Makes a record due once more that was put on the list for the first time.
+pub async fn once_more(engine: &Engine, tenant: &Tenant, flow: &str, record: &RecordKey) -> Result<(), Failure> {
+    let key = key(tenant, flow, record);
+    let Some(item) = engine.store.get(&key).await? else { return Ok(()) };
+    let waiting: Waiting = read_required(&item.value)?;
+    if waiting.times > 1 {
+        return Ok(());
+    }
+    let due = Waiting { due_at: Some(engine.clock.now()), ..waiting };
+    put(engine, &key, &due, Condition::Version(item.version), item.expires_at).await?;
+    Ok(())
 }
 
 /// Makes the records due at once that waited for a connection which answers again.

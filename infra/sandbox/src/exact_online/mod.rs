@@ -414,6 +414,14 @@ impl System for ExactOnline {
                 };
                 write::insert_raw(&mut tx, entity, body)
             }),
+            // Gone without the rules that an API call is held to, as when another app or a person removed it.
+            ("DELETE", ["rows", path @ .., key]) => {
+                let removed = metadata().find(&path.join("/")).and_then(|entity| {
+                    let table = format!("{DIVISION}/{}", entity.table);
+                    inner.store.delete(&table, &key.to_lowercase())
+                });
+                Reply::empty(if removed.is_some() { 204 } else { 404 })
+            }
             _ => return None,
         };
         match inner.store.commit() {

@@ -22,7 +22,7 @@ use crate::privacy::content_hash;
 use crate::rows::row_cause;
 use crate::runs::{self, RecordResult};
 use crate::steps::settle;
-use crate::{canonical, connections, trail};
+use crate::{canonical, connections, trail, waiting};
 
 use customers::Customers;
 use references::References;
@@ -59,13 +59,21 @@ async fn decide_chunk(
     let keys: Vec<RecordKey> = records.iter().map(|record| record.key.clone()).collect();
     let entries = ledger::entries(engine, &flow.tenant, &flow.name, &keys).await?;
     let mut results = Vec::new();
+    let is_delivered = |entry: &Option<Versioned>| entry.as_ref().is_some_and(|e| e.entry.state == State::Delivered);
+    let delivered = keys.iter().zip(&entries).filter(|(_, entry)| is_delivered(entry)).map(|(key, _)| key);
+    waiting::remove_all(engine, &flow.tenant, &flow.name, delivered).await?;
     let mut open: Vec<(&MappedRecord, Option<Versioned>, String)> = Vec::new();
     for (record, entry) in records.iter().zip(entries) {
         let hash = document_hash(&record.document);
         match entry.as_ref().map(|e| &e.entry) {
             // The write step of this very run has settled it: this message is a late duplicate.
             Some(known) if known.ended_in(&header.run, Step::Write).is_some() => {}
-            Some(known) if known.state == State::Delivered => results.push(delivered_before(record, known, &hash)),
+            Some(known) if known.state == State::Delivered => {
+                results.push(delivered_before(record, known, &hash));
+                if let Some(back) = entry.as_ref().filter(|e| e.entry.gone_at.is_some()) {
+                    ledger::mark_back(engine, &flow.tenant, &flow.name, &record.key, back).await?;
+                }
+            }
             _ => open.push((record, entry, hash)),
         }
     }
@@ -184,7 +192,9 @@ fn decide(
         fields.insert("_expected_total".into(), serde_json::to_value(order.total).unwrap_or_default());
     }
     let customer = customers.decide(flow, order, references, now)?;
-    Ok(Decision { record: record.clone(), natural_key, action: Action::Create, customer, payload, content_hash })
+    let from_memory = references.is_from_memory(flow, order) || customers.is_from_memory(flow, order);
+    let action = Action::Create;
+    Ok(Decision { record: record.clone(), natural_key, action, customer, payload, content_hash, from_memory })
 }
 
 /// What would be sent for one record if the target had everything that the settings name. Nothing is asked or stored.
@@ -232,6 +242,26 @@ pub(crate) fn describe(result: RecordResult, record: &MappedRecord) -> RecordRes
 /// The value that rows see of a document.
 pub(crate) fn view_json(order: &Order) -> serde_json::Value {
     serde_json::to_value(order).unwrap_or_default()
+}
+
+/// Forgets what was known for a record, because the target refused what was built of it.
+pub(super) async fn forget(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    decision: &Decision,
+    failure: &Failure,
+) -> Result<(), Failure> {
+    let Some(order) = order_of(&decision.record) else { return Ok(()) };
+    let codes = references::codes_of(flow, order);
+    // Who was blocked on purpose must not get a second account by the back door.
+    let blocked = failure.cause().code.contains("blocked");
+    let customer = decision.customer.as_ref().filter(|_| !blocked).map(|customer| customer.key_hash.as_str());
+    tracing::info!(
+        flow = flow.name,
+        record = decision.record.key.as_str(),
+        "what was known of the codes and the customer is asked again"
+    );
+    crate::links::forget(engine, &flow.tenant, &flow.flow.to, &codes, customer).await
 }
 
 pub(crate) use canonical::view;

@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use koppel_core::error::Failure;
+use koppel_core::error::{Cause, Failure};
+use koppel_core::keys::RecordKey;
 use koppel_core::message::{
     CHUNK_MAX_BYTES, CHUNK_MAX_DOCUMENTS, FetchTask, Header, MapTask, SourceRecord, Step, Task, lane_of,
 };
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::{Calls, FetchQuery, QueueMessage, Source};
+use serde_json::json;
 
 use crate::Engine;
 use crate::connections;
 use crate::hints;
+use crate::ledger::{self, State};
 use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::runs::{self, RecordResult};
 use crate::steps::settle;
-use crate::waiting;
+use crate::{trail, waiting};
 
 /// One invocation reads pages for this long, then hands the next page to another.
 const READ_FOR: TimeDelta = TimeDelta::seconds(40);
@@ -78,7 +81,7 @@ async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<()
     }
 }
 
-/// Reads single records; one that the source no longer has is skipped and leaves the waiting list.
+/// Reads single records; one that the source no longer has ends here.
 async fn read_by_id(engine: &Engine, flow: &LoadedFlow, task: &FetchTask, source: &dyn Source) -> Result<(), Failure> {
     let header = Header { chunk: "ids".to_owned(), ..task.header.clone() };
     let calls = Calls::new(flow.priority);
@@ -86,16 +89,54 @@ async fn read_by_id(engine: &Engine, flow: &LoadedFlow, task: &FetchTask, source
     for id in &task.ids {
         match source.fetch_one(flow.flow.entity, id, &calls).await? {
             Some(record) => records.push(record),
-            None => {
-                waiting::remove(engine, &flow.tenant, &flow.name, id).await?;
-                let cause = koppel_core::Cause::new("gone", "the source no longer has this record");
-                gone.push(RecordResult::new(id, id.as_str(), Outcome::Skipped).because(cause));
-            }
+            None => gone.push(bury(engine, flow, &header, id).await?),
         }
     }
     pass_on(engine, flow, &header, records).await?;
     runs::report(engine, &header, Step::Fetch, task.ids.len() as u64, &gone, calls.count()).await?;
     runs::fetched_all(engine, &task.header, None).await
+}
+
+/// A record that the source no longer has: it leaves the waiting list, ledger and trail remember it, and its result says
+/// what to do about what was delivered.
+async fn bury(engine: &Engine, flow: &LoadedFlow, header: &Header, id: &RecordKey) -> Result<RecordResult, Failure> {
+    let waited = waiting::get(engine, &flow.tenant, &flow.name, id).await?;
+    let known = ledger::mark_gone(engine, &flow.tenant, &flow.name, id, &header.run).await?;
+    let number = known.as_ref().and_then(|k| k.target.as_ref()).map(|t| t.number.clone()).unwrap_or_default();
+    let cause = gone_cause(flow.target_facts.name, known.as_ref().map(|k| k.state), &number);
+    if known.is_some() || waited.is_some() {
+        let payload = json!({ "gone": cause });
+        trail::write(engine, header, Step::Fetch, id, cause.message.clone(), &payload).await?;
+    }
+    // Last: a crash before this leaves it on the list, and it is read again.
+    waiting::remove(engine, &flow.tenant, &flow.name, id).await?;
+    let label = waited.map_or_else(|| id.as_str().to_owned(), |waited| waited.label);
+    let result = RecordResult::new(id, &label, Outcome::Skipped).because(cause.in_flow(&flow.name).of_record(&label));
+    Ok(RecordResult { target_number: number, ..result })
+}
+
+/// What a person must know about a record that is gone, by how far it had come.
+fn gone_cause(target: &str, state: Option<State>, number: &str) -> Cause {
+    match state {
+        Some(State::Delivered) => Cause::new(
+            "gone_after_delivery",
+            format!("the source no longer has this record, but it was delivered to {target} as {number}"),
+        )
+        .advice(format!("cancel {number} in {target} by hand when it must not count any more")),
+        Some(State::Exists) => Cause::new(
+            "gone_but_exists",
+            format!("the source no longer has this record, but {target} has it as {number}"),
+        )
+        .advice(format!("cancel {number} in {target} by hand when it must not count any more")),
+        Some(State::Claimed) => Cause::new(
+            "gone_while_writing",
+            format!("the source no longer has this record, and it is not known whether it reached {target}"),
+        )
+        .advice(format!("look for it in {target}, and cancel it by hand when it is there")),
+        Some(State::Rejected | State::Parked | State::Gone) | None => {
+            Cause::new("gone", "the source no longer has this record")
+        }
+    }
 }
 
 async fn pass_on(

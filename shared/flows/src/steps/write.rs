@@ -103,13 +103,9 @@ async fn write_one(
         Ok(claim) => claim,
         Err(delivered) => return Ok(describe(delivered_result(header, decision, &delivered), record)),
     };
-    let was_waiting = claim.was_waiting;
     let calls = Calls::new(flow.priority).until(claim.until);
     match deliver(engine, flow, target, header, decision, claim, &calls).await {
         Ok(sent) => {
-            if was_waiting {
-                waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
-            }
             let used = calls.count();
             let payload = json!({ "payload": decision.payload, "answer": sent, "calls": calls.take() });
             let summary = format!("created as {}", sent.number);
@@ -117,6 +113,8 @@ async fn write_one(
             Ok(created(decision, &sent, used))
         }
         Err(failure) => {
+            // The target was asked, and what it refused was built of links that may no longer be true.
+            let doubtful = decision.from_memory && calls.count() > 0;
             let payload = json!({ "payload": decision.payload, "failure": failure.cause(), "calls": calls.take() });
             trail::write(engine, header, Step::Write, &record.key, failure.cause().message.clone(), &payload).await?;
             match failure {
@@ -125,8 +123,14 @@ async fn write_one(
                     let entries =
                         ledger::entries(engine, &flow.tenant, &flow.name, std::slice::from_ref(&record.key)).await?;
                     let before = entries.into_iter().next().flatten();
+                    if doubtful {
+                        super::check::forget(engine, flow, decision, &failure).await?;
+                    }
                     let result =
                         settle::failed(engine, flow, header, Step::Write, known, before.as_ref(), &failure).await?;
+                    if doubtful {
+                        waiting::once_more(engine, &flow.tenant, &flow.name, &record.key).await?;
+                    }
                     Ok(describe(result, record))
                 }
                 other => Err(other),
@@ -155,8 +159,13 @@ async fn deliver(
                 target: Some(Found { id: sent.id.clone(), number: sent.number.clone() }),
                 content_hash: decision.content_hash.clone(),
                 claimed_until: None,
+                gone_at: None,
                 at: engine.clock.now(),
             };
+            // Before the commit: after it nobody would come back to take the record off the list.
+            if claim.was_waiting {
+                waiting::remove(engine, &flow.tenant, &flow.name, &decision.record.key).await?;
+            }
             ledger::commit(engine, claim, entry).await?;
             Ok(sent)
         }

@@ -23,6 +23,8 @@ use crate::rows::row_cause;
 #[derive(Default)]
 pub struct Customers {
     known: BTreeMap<String, StoredLink>,
+    /// Those whose link was stored before.
+    from_memory: BTreeSet<String>,
 }
 
 impl Customers {
@@ -47,6 +49,7 @@ impl Customers {
         }
         let hashes: Vec<String> = hashes.into_iter().collect();
         let mut known = links::customers(engine, &flow.tenant, &flow.flow.to, &hashes).await?;
+        let from_memory = known.keys().cloned().collect();
         let unknown: Vec<NonEmpty> =
             emails.iter().filter(|(_, hash)| !known.contains_key(*hash)).map(|(email, _)| email.clone()).collect();
         if !unknown.is_empty() {
@@ -56,7 +59,12 @@ impl Customers {
                 }
             }
         }
-        Ok(Self { known })
+        Ok(Self { known, from_memory })
+    }
+
+    /// The customer of this order was known from before.
+    pub fn is_from_memory(&self, flow: &LoadedFlow, order: &Order) -> bool {
+        self.from_memory.contains(&key_hash(flow, order))
     }
 
     /// Decides what the write step does about the customer of one order.

@@ -13,12 +13,12 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json};
 
 use crate::Engine;
-use crate::links;
+use crate::links::{self, Resolved};
 use crate::loaded::LoadedFlow;
 
 /// Resolved codes by list.
 pub struct References {
-    resolved: BTreeMap<Lookup, BTreeMap<NonEmpty, Reference>>,
+    resolved: BTreeMap<Lookup, Resolved>,
 }
 
 impl References {
@@ -50,8 +50,8 @@ impl References {
         let resolved = wanted(flow, orders)
             .into_iter()
             .map(|(lookup, codes)| {
-                let list = codes.into_iter().map(|code| (code.clone(), assumed(lookup, &code))).collect();
-                (lookup, list)
+                let by_code = codes.into_iter().map(|code| (code.clone(), assumed(lookup, &code))).collect();
+                (lookup, Resolved { by_code, ..Resolved::default() })
             })
             .collect();
         Self { resolved }
@@ -59,7 +59,7 @@ impl References {
 
     /// The reference of one code, or what to do about its absence.
     pub fn get(&self, flow: &LoadedFlow, lookup: Lookup, code: &str) -> Result<&Reference, Failure> {
-        let found = NonEmpty::new(code).and_then(|code| self.resolved.get(&lookup)?.get(&code));
+        let found = NonEmpty::new(code).and_then(|code| self.resolved.get(&lookup)?.by_code.get(&code));
         let reference = found.ok_or_else(|| missing(flow, lookup, code))?;
         if reference.attributes.get("blocked").and_then(Json::as_bool) == Some(true) {
             return Err(Failure::settings(
@@ -72,6 +72,12 @@ impl References {
             ));
         }
         Ok(reference)
+    }
+
+    /// Some code of this order was known from before.
+    pub fn is_from_memory(&self, flow: &LoadedFlow, order: &Order) -> bool {
+        let mut codes = codes_of(flow, order).into_iter();
+        codes.any(|(lookup, code)| self.resolved.get(&lookup).is_some_and(|list| list.from_memory.contains(&code)))
     }
 
     /// The order as target rows see it: with `refs` beside the codes, on the order and on every line.
@@ -148,17 +154,23 @@ impl References {
 /// Every code of these orders, by list.
 fn wanted(flow: &LoadedFlow, orders: &[&Order]) -> BTreeMap<Lookup, BTreeSet<NonEmpty>> {
     let mut wanted: BTreeMap<Lookup, BTreeSet<NonEmpty>> = BTreeMap::new();
-    for order in orders {
-        let lines = order.lines.iter().map(|line| &line.codes);
-        for codes in std::iter::once(&order.codes).chain(std::iter::once(&order.customer.codes)).chain(lines) {
-            for &lookup in flow.target_facts.lookups {
-                if let Some(code) = codes.get(lookup.name()).and_then(NonEmpty::new) {
-                    wanted.entry(lookup).or_default().insert(code);
-                }
-            }
-        }
+    for (lookup, code) in orders.iter().flat_map(|order| codes_of(flow, order)) {
+        wanted.entry(lookup).or_default().insert(code);
     }
     wanted
+}
+
+/// Every code of one order.
+pub fn codes_of(flow: &LoadedFlow, order: &Order) -> Vec<(Lookup, NonEmpty)> {
+    let lines = order.lines.iter().map(|line| &line.codes);
+    std::iter::once(&order.codes)
+        .chain(std::iter::once(&order.customer.codes))
+        .chain(lines)
+        .flat_map(|codes| {
+            let lookups = flow.target_facts.lookups.iter();
+            lookups.filter_map(|lookup| Some((*lookup, NonEmpty::new(codes.get(lookup.name())?)?)))
+        })
+        .collect()
 }
 
 fn missing(flow: &LoadedFlow, lookup: Lookup, code: &str) -> Failure {
