@@ -2,7 +2,11 @@
 //!
 //! The shop's own sums are checked first. Then every line gets the unit price that the target will keep, the target's
 //! total is computed the way the target does it, and a difference goes on a rounding line when the flow allows it.
-//! Otherwise the order is rejected with the sums shown: nothing is posted that does not add up.
+//! A difference that is too large for that and comes from unit prices alone is taken out by posting the line in two
+//! parts of the same article ([`pieces`]). Otherwise the order is rejected with the sums shown: nothing is posted that
+//! does not add up.
+
+mod pieces;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +19,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Rounding;
 
+/// How the target makes a total of what is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Its rounding.
+    pub model: RoundingModel,
+    /// Lines are posted as amounts, not as quantity and price.
+    pub amounts: bool,
+}
+
 /// The calculation, kept in the trail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sheet {
@@ -26,36 +39,61 @@ pub struct Sheet {
     pub tax: Decimal,
     /// Put on a rounding line.
     pub rounding: Decimal,
+    /// Lines that are posted in two parts, because no one unit price gives their amount.
+    #[serde(default)]
+    pub split: usize,
 }
 
 /// Proves the order, sets the unit prices, and adds the rounding line when one is needed and allowed.
-pub fn prove(order: &mut Order, model: RoundingModel, rounding: Option<&Rounding>) -> Result<Sheet, Failure> {
+pub fn prove(order: &mut Order, posting: Posting, rounding: Option<&Rounding>) -> Result<Sheet, Failure> {
     check_source_sums(order)?;
     for line in &mut order.lines {
-        line.unit_price = Some(round(line.unit_net(), model.unit_price_decimals));
+        line.unit_price = Some(round(line.unit_net(), posting.model.unit_price_decimals));
         // Without a quantity the net itself is posted as one piece.
         if line.quantity.is_zero() && !line.net.is_zero() {
             line.quantity = Decimal::ONE;
         }
     }
-    let (net, tax) = target_sums(order, model);
     let paid = order.currency.round(order.total);
+    let (mut net, mut tax) = target_sums(order, posting);
+    let rule = rounding.filter(|rule| rule.line);
+    let allowed = rule.map_or(Decimal::ZERO, |rule| rule.max_in(order.currency));
+    let mut split = 0;
+    if (paid - net - tax).abs() > allowed {
+        split = pieces::split(order, posting, paid);
+        (net, tax) = target_sums(order, posting);
+    }
     let difference = paid - net - tax;
     if difference.is_zero() {
-        return Ok(Sheet { paid, net, tax, rounding: Decimal::ZERO });
+        return Ok(Sheet { paid, net, tax, rounding: Decimal::ZERO, split });
     }
-    let Some(rule) = rounding.filter(|rule| rule.line) else {
+    let Some(rule) = rule else {
         return Err(Failure::reject(
             Cause::new("cents_differ", sums(order, net, tax, paid))
                 .advice("allow a rounding line: settings.rounding: { line: true, item: \"…\", vat_code: \"…\", max: \"0.05\" }")
                 .in_row("settings.rounding"),
         ));
     };
-    if difference.abs() > rule.max {
+    // A target whose prices are coarser than the currency cannot take the rest on any line.
+    let postable = posting.amounts || round(difference, posting.model.unit_price_decimals) == difference;
+    if !postable {
         return Err(Failure::reject(
             Cause::new(
                 "cents_differ",
-                format!("{}; more than settings.rounding.max {} allows", sums(order, net, tax, paid), rule.max),
+                format!("{}; the target's prices have too few decimals for that", sums(order, net, tax, paid)),
+            )
+            .in_row("settings.rounding"),
+        ));
+    }
+    if difference.abs() > allowed {
+        return Err(Failure::reject(
+            Cause::new(
+                "cents_differ",
+                format!(
+                    "{}; more than the {} that settings.rounding.max allows",
+                    sums(order, net, tax, paid),
+                    allowed.normalize()
+                ),
             )
             .advice(
                 "compare the order in the shop with its lines; raise max only when the difference is really rounding",
@@ -65,11 +103,11 @@ pub fn prove(order: &mut Order, model: RoundingModel, rounding: Option<&Rounding
     }
     order.lines.push(rounding_line(difference, rule)?);
     // Computed again with the line in it: the proof is what is posted, not what was meant.
-    let (net, tax) = target_sums(order, model);
+    let (net, tax) = target_sums(order, posting);
     if net + tax != paid {
         return Err(Failure::reject(Cause::new("cents_differ", sums(order, net, tax, paid))));
     }
-    Ok(Sheet { paid, net, tax, rounding: difference })
+    Ok(Sheet { paid, net, tax, rounding: difference, split })
 }
 
 /// The shop's own lines and tax must give the shop's own total, within the rounding of its lines.
@@ -97,16 +135,16 @@ fn check_source_sums(order: &Order) -> Result<(), Failure> {
 }
 
 /// Net and tax as the target computes them from the posted lines.
-fn target_sums(order: &Order, model: RoundingModel) -> (Decimal, Decimal) {
+fn target_sums(order: &Order, posting: Posting) -> (Decimal, Decimal) {
     let decimals = order.currency.decimals();
     let mut net = Decimal::ZERO;
     let mut tax = Decimal::ZERO;
     let mut per_code: BTreeMap<(&str, Decimal), Decimal> = BTreeMap::new();
     for line in &order.lines {
-        let amount = posted_amount(line, decimals);
+        let amount = posted_amount(line, posting, decimals);
         let rate = line.rate_percent().normalize();
         net += amount;
-        match model.tax {
+        match posting.model.tax {
             TaxRounding::PerLine => tax += round(amount * rate / Decimal::ONE_HUNDRED, decimals),
             TaxRounding::PerVatCode => {
                 let code = line.codes.get(Lookup::VatCode.name()).map_or("", String::as_str);
@@ -120,7 +158,10 @@ fn target_sums(order: &Order, model: RoundingModel) -> (Decimal, Decimal) {
     (net, tax)
 }
 
-fn posted_amount(line: &Line, decimals: u32) -> Decimal {
+fn posted_amount(line: &Line, posting: Posting, decimals: u32) -> Decimal {
+    if posting.amounts {
+        return round(line.net, decimals);
+    }
     round(line.unit_price.unwrap_or_else(|| line.unit_net()) * line.quantity, decimals)
 }
 
@@ -179,7 +220,8 @@ mod tests {
     use crate::config::Code;
     use crate::testing::{order, product_line};
 
-    const EXACT: RoundingModel = RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerVatCode };
+    const EXACT: Posting =
+        Posting { model: RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerVatCode }, amounts: false };
 
     fn d(text: &str) -> Decimal {
         text.parse().unwrap()
@@ -205,7 +247,7 @@ mod tests {
         ];
         let mut order = order(lines, "119.80", "20.80");
         let sheet = prove(&mut order, EXACT, Some(&rounding())).unwrap();
-        assert_eq!(sheet, Sheet { paid: d("119.80"), net: d("99.01"), tax: d("20.79"), rounding: d("0.01") });
+        assert_eq!(sheet, Sheet { paid: d("119.80"), net: d("99.01"), tax: d("20.79"), rounding: d("0.01"), split: 0 });
         let last = order.lines.last().unwrap();
         assert_eq!((last.kind, last.unit_price), (LineKind::Rounding, Some(d("0.01"))));
         assert_eq!(order.lines[0].unit_price, Some(d("8.955")));
@@ -223,6 +265,67 @@ mod tests {
         assert!(
             prove(&mut order.clone(), EXACT, Some(&small)).unwrap_err().to_string().contains("settings.rounding.max")
         );
+    }
+
+    const COARSE: Posting =
+        Posting { model: RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }, amounts: false };
+
+    fn parts(order: &Order) -> Vec<(String, String)> {
+        let text = |number: Decimal| number.normalize().to_string();
+        order.lines.iter().map(|line| (text(line.quantity), text(line.unit_price.unwrap()))).collect()
+    }
+
+    #[test]
+    fn a_line_is_split_only_when_the_order_would_be_rejected() {
+        // 40 pieces for 133.40: at 3.34 each they are 133.60, at 3.33 they are 133.20.
+        let whole = || order(vec![product_line("133.40", "28.01", "21", "40")], "161.41", "28.01");
+        let mut split = whole();
+        let sheet = prove(&mut split, COARSE, Some(&rounding())).unwrap();
+        assert_eq!((sheet.net, sheet.tax, sheet.rounding, sheet.split), (d("133.40"), d("28.01"), d("0"), 1));
+        assert_eq!(parts(&split), [("20".into(), "3.33".into()), ("20".into(), "3.34".into())]);
+        assert_eq!(split.lines.iter().map(|l| l.net).sum::<Decimal>(), d("133.40"));
+        assert_eq!(split.lines.iter().map(|l| l.tax).sum::<Decimal>(), d("28.01"));
+        // With prices of four decimals one line is enough.
+        let mut fine = whole();
+        prove(&mut fine, EXACT, Some(&rounding())).unwrap();
+        assert_eq!(parts(&fine), [("40".into(), "3.335".into())]);
+        // A cent goes on the rounding line, and the article stays one line.
+        let mut three = order(vec![product_line("10.00", "2.10", "21", "3")], "12.10", "2.10");
+        prove(&mut three, COARSE, Some(&rounding())).unwrap();
+        assert_eq!(three.lines.len(), 2);
+        assert_eq!(three.lines[1].kind, LineKind::Rounding);
+    }
+
+    #[test]
+    fn a_part_of_a_piece_is_split_off_as_one_whole_piece() {
+        let mut cloth = order(vec![product_line("333.27", "69.99", "21", "100.5")], "403.26", "69.99");
+        let sheet = prove(&mut cloth, COARSE, Some(&rounding())).unwrap();
+        assert_eq!((sheet.net, sheet.split), (d("333.27"), 1));
+        assert_eq!(parts(&cloth), [("99.5".into(), "3.32".into()), ("1".into(), "2.93".into())]);
+    }
+
+    #[test]
+    fn amounts_that_are_posted_as_they_are_need_no_price() {
+        let whole = order(vec![product_line("133.40", "28.01", "21", "40")], "161.41", "28.01");
+        let sheet = prove(&mut whole.clone(), Posting { amounts: true, ..COARSE }, None).unwrap();
+        assert_eq!((sheet.net, sheet.rounding, sheet.split), (d("133.40"), d("0"), 0));
+        // 150 pieces at 0.6667 would be 100.01: a cent that only documents with prices have.
+        let many = order(vec![product_line("100.00", "21.00", "21", "150")], "121.00", "21.00");
+        assert_eq!(prove(&mut many.clone(), EXACT, Some(&rounding())).unwrap().rounding, d("-0.01"));
+        assert_eq!(prove(&mut many.clone(), Posting { amounts: true, ..EXACT }, None).unwrap().rounding, d("0"));
+    }
+
+    #[test]
+    fn what_is_allowed_counts_in_the_smallest_unit_of_the_currency() {
+        let yen = koppel_core::Currency::new("JPY").unwrap();
+        let lines = vec![product_line("105", "10", "9.5", "1"), product_line("105", "10", "9.5", "1")];
+        let mut order = order(lines, "230", "20");
+        order.currency = yen;
+        let sheet = prove(&mut order, COARSE, Some(&rounding())).unwrap();
+        assert_eq!((sheet.net, sheet.tax, sheet.rounding), (d("210") + d("0"), d("20"), d("0")));
+        assert_eq!(rounding().max_in(yen), d("5"));
+        assert_eq!(rounding().max_in(koppel_core::Currency::new("KWD").unwrap()), d("0.005"));
+        assert_eq!(rounding().max_in(koppel_core::Currency::EUR), d("0.05"));
     }
 
     #[test]

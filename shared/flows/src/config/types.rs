@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use koppel_core::Currency;
 use koppel_core::document::{DocumentType, Entity};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -364,7 +365,14 @@ pub struct Rounding {
     /// VAT code of that line: one of 0 %.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vat_code: Option<Code>,
-    /// Largest difference, in the currency of the order.
+    /// Largest difference, for a currency with two decimals; others get as many of their smallest units (0.05 is 5 yen).
     #[schemars(with = "String")]
     pub max: Decimal,
+}
+
+impl Rounding {
+    /// Largest difference in an order of this currency.
+    pub fn max_in(&self, currency: Currency) -> Decimal {
+        self.max * Decimal::ONE_HUNDRED * currency.unit()
+    }
 }

@@ -1,6 +1,6 @@
 //! Map: source record → canonical document → settings → proof of cents. Records that do not pass end here.
 
-use koppel_core::document::{Document, Entity, Order};
+use koppel_core::document::{Document, DocumentType, Entity, Order};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::message::{CheckTask, MapTask, MappedRecord, SourceRecord, Step, Task};
 use koppel_core::outcome::Outcome;
@@ -9,7 +9,7 @@ use koppel_mapping::{Scope, Value};
 use serde_json::json;
 
 use crate::Engine;
-use crate::cents::{self, Sheet};
+use crate::cents::{self, Posting, Sheet};
 use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::rows::row_cause;
 use crate::runs::{self, RecordResult};
@@ -174,7 +174,11 @@ fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>,
     }
     decide_order_codes(order, &flow.flow.settings, flow.target_facts)?;
     match flow.target_facts.rounding {
-        Some(model) => cents::prove(order, model, flow.flow.settings.rounding.as_ref()).map(Some),
+        Some(model) => {
+            // A booking has amounts; everything else has quantities and prices.
+            let amounts = flow.flow.document == Some(DocumentType::FinancialEntry);
+            cents::prove(order, Posting { model, amounts }, flow.flow.settings.rounding.as_ref()).map(Some)
+        }
         None => Ok(None),
     }
 }
