@@ -4,7 +4,7 @@ VENV := .venv
 SAM := $(VENV)/sam/bin/sam
 EMULATOR := $(VENV)/emulator/bin/python infra/stack/emulator.py
 KOPPEL_ON_STACK := target/debug/koppel --file examples/woocommerce--exact-online/koppel.yaml --stack koppel
-FUNCTIONS := schedule fetch map check write notify
+FUNCTIONS := schedule webhook fetch map check write notify
 # Nothing here may ask a registry of tools for updates or send usage data.
 export SAM_CLI_TELEMETRY := 0
 # Checking a template needs a region, but neither an account nor a network.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{apply, connect, dead_letters, dev, init, map, rollback, run, test, trail};
+use crate::commands::webhook;
 use crate::error::EXIT_CODES;
 
 /// Keeps web shops and ERP systems in step.
@@ -61,6 +62,8 @@ pub enum Command {
     Run(run::Args),
     /// Run all flows on this machine until Ctrl-C
     Dev(dev::Args),
+    /// Register the webhooks of a shop, or look whether they still deliver
+    Webhook(webhook::Args),
     /// Show connections, flows, waiting records and queues
     Status,
     /// Show or send again the messages that failed too often

@@ -125,17 +125,3 @@ fn network(error: &std::io::Error) -> Failure {
     let cause = Cause::new("network", format!("the network of this machine failed: {error}"));
     Failure::retry(koppel_core::error::RetryReason::Unavailable, None, cause)
 }
-
-/// Answers every request with «ok», so that a service manager sees that the host lives.
-pub async fn serve_health(listener: TcpListener) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            if read_head(&mut stream).await.is_ok_and(|head| head.starts_with("GET ")) {
-                let answer =
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
-                // A caller that has gone away does not matter.
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-    }
-}

@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod batch;
 #[cfg(test)]
 mod tests;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +14,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use koppel_core::event::Event;
 use koppel_core::message::Step;
 pub use lambda_runtime::Error;
+pub use webhook::serve_webhook;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 
 use crate::aws::{Names, SqsQueue, SqsSettle, engine, sdk_config};

@@ -11,6 +11,7 @@ pub mod local;
 pub mod logging;
 pub mod notify;
 pub mod queue;
+pub mod webhook;
 
 use std::sync::Arc;
 

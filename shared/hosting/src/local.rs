@@ -10,6 +10,7 @@
 //! * a message stays in hand for as long as its step runs, and comes back by itself when the process dies.
 
 mod drain;
+mod http;
 mod waits;
 mod worker;
 
@@ -28,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 pub use drain::{Drain, Drained};
+pub use http::serve_http;
 pub use waits::Waits;
 
 use crate::notify::Notifier;

@@ -12,12 +12,11 @@ use koppel_core::outcome::Outcome;
 use koppel_core::{Cause, Failure, Tenant};
 use koppel_flows::Engine;
 use koppel_hosting::embedded::EmbeddedBus;
-use koppel_hosting::local::{Chain, LocalHost, Steps, stop_signal};
+use koppel_hosting::local::{Chain, LocalHost, Steps, serve_http, stop_signal};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::cli::Global;
-use crate::consent::serve_health;
 use crate::error::{CliError, Exit};
 use crate::output::style::Colour;
 use crate::output::{Output, count, put};
@@ -31,9 +30,18 @@ const EVENTS: usize = 200;
 /// Arguments of `dev`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Answer «GET /health» on this address, for a service manager
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Take webhooks on this address («POST /webhook/TENANT/CONNECTION»), and answer «GET /health»; a port alone is on
+    /// this machine only
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
     listen: Option<SocketAddr>,
+}
+
+/// A port alone is one of this machine: whoever wants to be reached from elsewhere says so.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<u16>() {
+        Ok(port) => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+        Err(_) => text.parse().map_err(|_| "give a port, or an address with a port such as 127.0.0.1:8000".to_owned()),
+    }
 }
 
 /// Runs the command.
@@ -49,7 +57,7 @@ pub async fn dev(global: &Global, output: Output, args: &Args) -> Result<Exit, C
             let message = format!("{address} cannot be listened on: {error}");
             CliError::settings(Cause::new("port_taken", message).advice("choose another with --listen"))
         })?;
-        tokio::spawn(serve_health(listener));
+        tokio::spawn(serve_http(listener, place.engine.clone(), stop_signal()));
     }
     let flows: Vec<&str> = stored.config.flows.keys().map(String::as_str).collect();
     say(
@@ -85,6 +93,7 @@ impl Steps for Told {
             let (flow, run) = (&fetch.header.flow, &fetch.header.run);
             let what = match fetch.ids.len() {
                 0 => format!("run {run} started"),
+                _ if koppel_flows::hints::is_hint(run) => format!("run {run} started by a webhook"),
                 ids => format!("run {run} started for {}", count(ids, "waiting record", "waiting records")),
             };
             say(self.output, flow, &what, json!({ "flow": flow, "run": run, "event": "RunStarted" }));

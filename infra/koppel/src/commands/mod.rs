@@ -16,6 +16,7 @@ mod systems;
 pub mod test;
 pub mod trail;
 mod versions;
+pub mod webhook;
 
 use koppel_hosting::logging;
 
@@ -39,6 +40,7 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Test(args) => test::test(global, output, &args).await,
         Command::Run(args) => run::run(global, output, &args).await,
         Command::Dev(args) => dev::dev(global, output, &args).await,
+        Command::Webhook(args) => webhook::webhook(global, output, &args).await,
         Command::Status => status::status(global, output).await,
         Command::DeadLetters(args) => dead_letters::dead_letters(global, output, &args).await,
         Command::Trail(args) => trail::trail(global, output, &args).await,

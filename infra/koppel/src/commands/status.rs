@@ -3,8 +3,9 @@
 use koppel_core::message::Step;
 use koppel_core::{Cause, Failure};
 use koppel_flows::config::{Config, FlowConfig, StoredConfig};
+use koppel_flows::steps::webhook::delivery_counts;
 use koppel_flows::waiting::{self, WaitReason};
-use koppel_flows::{connections, runs};
+use koppel_flows::{connections, runs, webhooks};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
@@ -80,13 +81,42 @@ async fn show_flows(place: &Place, output: Output, config: &Config) -> Result<Ve
             output.text(&format!("  open run  {open}: {} of {} settled", funnel.settled(), funnel.fetched));
         }
         output.text(&format!("  next due  {}", if flow.paused { "paused" } else { &due }));
+        let hooks = if flow.webhook { Some(show_webhooks(place, output, flow, state.hints).await?) } else { None };
         list.push(json!({
             "flow": name, "from": flow.from, "to": flow.to, "entity": flow.entity, "paused": flow.paused,
             "last_run": state.last_run.as_ref().map(|(id, funnel)| json!({ "run": id, "funnel": funnel })),
-            "open_run": state.open_run, "next_due": next, "cursor": state.cursor,
+            "open_run": state.open_run, "next_due": next, "cursor": state.cursor, "webhooks": hooks,
         }));
     }
     Ok(list)
+}
+
+async fn show_webhooks(
+    place: &Place,
+    output: Output,
+    flow: &FlowConfig,
+    hints: runs::HintCounts,
+) -> Result<Value, Failure> {
+    let (engine, tenant, connection) = (&place.engine, &place.tenant, &flow.from);
+    let Some(known) = webhooks::registration(engine, tenant, connection).await? else {
+        output.text(&format!("  webhooks  none. To do: koppel webhook register {connection} --url https://…"));
+        return Ok(Value::Null);
+    };
+    let counts = delivery_counts(engine, tenant, connection).await?;
+    output.text(&format!("  webhooks  to {} since {}", known.url, moment(known.registered_at)));
+    let all = hints.told + hints.missed;
+    output.text(&format!("            {} of {all} changes were told, {} found only by a run", hints.told, hints.missed));
+    if !counts.is_empty() {
+        let list: Vec<String> = counts.iter().map(|(outcome, number)| format!("{outcome} {number}")).collect();
+        output.text(&format!("            deliveries in 30 days: {}", list.join(", ")));
+    }
+    for finding in &known.mended {
+        output.text(&format!("            {} {} ({})", finding.topic, finding.was.text(), moment(known.checked_at)));
+    }
+    if let Some(problem) = &known.problem {
+        output.text(&format!("            could not be looked at ({}): {problem}", moment(known.checked_at)));
+    }
+    Ok(json!({ "registration": known, "changes": hints, "deliveries": counts }))
 }
 
 fn next_run(
