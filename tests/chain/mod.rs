@@ -4,4 +4,5 @@ pub mod consent;
 mod down;
 mod faults;
 mod orders;
+mod webhook;
 pub mod world;

@@ -46,6 +46,8 @@ pub(super) struct Outbox {
     waiting: BTreeSet<(i64, i64)>,
     /// Webhooks to ping.
     pings: BTreeSet<i64>,
+    /// How many requests are on their way.
+    sending: usize,
     /// Wakes the sender.
     pub(super) wake: Arc<Notify>,
     /// For repeatable chance.
@@ -64,6 +66,11 @@ impl Outbox {
             }
         }
         self.wake.notify_one();
+    }
+
+    /// What waits and what is on its way, for whoever looks inside.
+    pub(super) fn to_json(&self) -> Value {
+        json!({"waiting": self.waiting.len() + self.pings.len(), "sending": self.sending})
     }
 
     /// Queues a ping.
@@ -110,9 +117,7 @@ pub(super) async fn run(shop: Weak<WooCommerce>, wake: Arc<Notify>) {
                     tracing::debug!(hook = out.hook, ping = out.ping, status, "webhook");
                 }
                 let Some(shop) = shop.upgrade() else { return };
-                if out.times > 0 {
-                    shop.sent(&out, status);
-                }
+                shop.sent(&out, status);
             }
         }
     }
@@ -143,6 +148,7 @@ impl WooCommerce {
                 batch.push(delivery(&inner.store, &row, record, &site, times));
             }
         }
+        inner.outbox.sending = batch.len();
         batch
     }
 
@@ -150,6 +156,10 @@ impl WooCommerce {
     fn sent(&self, out: &Out, status: u16) {
         let mut inner = lock(&self.inner);
         let inner = &mut *inner;
+        inner.outbox.sending = inner.outbox.sending.saturating_sub(1);
+        if out.times == 0 {
+            return;
+        }
         let key = out.hook.to_string();
         let Some(mut row) = inner.store.get("webhooks", &key).cloned() else { return };
         if out.ping {
@@ -196,19 +206,23 @@ fn delivery(store: &Store, hook: &Value, record: i64, site: &str, times: u32) ->
         }),
     };
     let body = render::with_site(render::json(200, &body), site).body;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, text(hook, "secret").as_bytes());
     let headers = vec![
         ("Content-Type", "application/json".to_owned()),
         ("X-WC-Webhook-Source", format!("{site}/")),
         ("X-WC-Webhook-Topic", text(hook, "topic").to_owned()),
         ("X-WC-Webhook-Resource", resource.to_owned()),
         ("X-WC-Webhook-Event", event.to_owned()),
-        ("X-WC-Webhook-Signature", STANDARD.encode(hmac::sign(&key, &body))),
+        ("X-WC-Webhook-Signature", webhook_signature(text(hook, "secret"), &body)),
         ("X-WC-Webhook-ID", hook["id"].to_string()),
         ("X-WC-Webhook-Delivery-ID", uuid::Uuid::new_v4().simple().to_string()),
     ];
     let url = text(hook, "delivery_url").to_owned();
     Out { hook: hook["id"].as_i64().unwrap_or_default(), url, headers, body, ping: false, times }
+}
+
+/// How the shop signs a body.
+pub fn webhook_signature(secret: &str, body: &[u8]) -> String {
+    STANDARD.encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body))
 }
 
 /// Status of the answer; 0 when none came, or the address is not one of this machine.

@@ -33,6 +33,7 @@ mod variations;
 mod webhooks;
 
 pub use auth::Key;
+pub use deliver::webhook_signature;
 pub use generate::generate_orders;
 use request::Params;
 
@@ -369,6 +370,7 @@ impl System for WooCommerce {
             ("DELETE", ["orders", order]) => {
                 Reply::empty(if inner.store.delete("orders", order).is_some() { 204 } else { 404 })
             }
+            ("GET", ["webhooks"]) => Reply::json(200, &inner.outbox.to_json()),
             ("POST", ["generate"]) => {
                 inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, self.clock.now()))
             }
