@@ -3,6 +3,7 @@
 pub mod consent;
 mod down;
 mod faults;
+mod missing;
 mod orders;
 mod webhook;
 pub mod world;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{apply, connect, dead_letters, dev, init, map, rollback, run, test, trail};
+use crate::commands::{alerts, apply, connect, dead_letters, dev, init, map, rollback, run, test, trail};
 use crate::commands::webhook;
 use crate::error::EXIT_CODES;
 
@@ -66,6 +66,8 @@ pub enum Command {
     Webhook(webhook::Args),
     /// Show connections, flows, waiting records and queues
     Status,
+    /// Show what is wrong and was told, or test the channels that tell it
+    Alerts(alerts::Args),
     /// Show or send again the messages that failed too often
     DeadLetters(dead_letters::Args),
     /// Show what came, what was decided and what was sent for one record

@@ -11,6 +11,7 @@ use koppel_flows::Engine;
 use koppel_flows::config::{Config, StoredConfig, load_current};
 use koppel_flows::loaded::nothing_applied;
 use koppel_hosting::embedded::{self, EmbeddedEngine, Options};
+use koppel_hosting::notify::Channel;
 use koppel_hosting::{ReceivingQueue, aws, connectors};
 
 use crate::cli::Global;
@@ -26,6 +27,8 @@ pub struct Place {
     pub tenant: Tenant,
     /// The embedded engine; `None` for a stack, which does its work by itself.
     pub embedded: Option<EmbeddedEngine>,
+    /// The topic for alerts of a stack.
+    pub topic: Option<Arc<dyn Channel>>,
 }
 
 impl Place {
@@ -37,13 +40,25 @@ impl Place {
         }
         if let Some(name) = &global.stack {
             let stack = aws::connect(name, connectors).await?;
-            return Ok(Self { engine: stack.engine, queue: Arc::new(stack.queues), tenant, embedded: None });
+            return Ok(Self {
+                engine: stack.engine,
+                queue: Arc::new(stack.queues),
+                tenant,
+                embedded: None,
+                topic: stack.topic,
+            });
         }
         if let Some(folder) = global.state.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             make_private(folder)?;
         }
         let opened = embedded::open(&global.state, Arc::new(SystemClock), &Options::from_env(), connectors)?;
-        Ok(Self { engine: opened.engine.clone(), queue: opened.queue.clone(), tenant, embedded: Some(opened) })
+        Ok(Self {
+            engine: opened.engine.clone(),
+            queue: opened.queue.clone(),
+            tenant,
+            embedded: Some(opened),
+            topic: None,
+        })
     }
 
     /// The configuration in force.

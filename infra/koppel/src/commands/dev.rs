@@ -12,7 +12,8 @@ use koppel_core::outcome::Outcome;
 use koppel_core::{Cause, Failure, Tenant};
 use koppel_flows::Engine;
 use koppel_hosting::embedded::EmbeddedBus;
-use koppel_hosting::local::{Chain, LocalHost, Steps, serve_http, stop_signal};
+use koppel_hosting::local::{Chain, HostSettings, LocalHost, Steps, serve_http, stop_signal};
+use koppel_hosting::notify::Notifier;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -22,6 +23,8 @@ use crate::output::style::Colour;
 use crate::output::{Output, count, put};
 use crate::place::Place;
 
+/// Time between two looks at the schedule: somebody watches, and wants to see a run end.
+const TICK: Duration = Duration::from_secs(2);
 /// How often new events are looked for.
 const LOOK: Duration = Duration::from_millis(500);
 /// Most events between two looks.
@@ -69,7 +72,10 @@ pub async fn dev(global: &Global, output: Output, args: &Args) -> Result<Exit, C
         }),
     );
     let steps = Arc::new(Told { output });
-    let host = LocalHost::new(place.engine.clone(), place.queue.clone()).running(steps);
+    let settings = HostSettings { tick: TICK, ..HostSettings::default() };
+    let notifier = Notifier::new(place.engine.clone()).watching(place.queue.clone());
+    let host =
+        LocalHost::new(place.engine.clone(), place.queue.clone()).with(settings).running(steps).alerting(notifier);
     let told = tell_events(embedded.bus.clone(), place.tenant.clone(), output);
     tokio::select! {
         () = host.run(stop_signal()) => {}
@@ -142,7 +148,9 @@ fn tell(output: Output, event: &Event) {
         EventKind::RunInterrupted { flow, cause, .. } => {
             (flow.as_str(), format!("could not read everything: {cause}"), Colour::Yellow)
         }
-        EventKind::FlowNeedsSettings { flow, cause } => (flow.as_str(), format!("needs settings: {cause}"), Colour::Red),
+        EventKind::FlowNeedsSettings { flow, cause } => {
+            (flow.as_str(), format!("needs settings: {cause}"), Colour::Red)
+        }
         EventKind::ConnectionNeedsConsent { connection, cause } => {
             (connection.as_str(), format!("stopped: {cause}. To do: koppel connect {connection}"), Colour::Red)
         }

@@ -1,5 +1,6 @@
 //! The commands, one file each. Each takes its arguments, does one thing and says how it ended.
 
+pub mod alerts;
 pub mod apply;
 pub mod connect;
 pub mod dead_letters;
@@ -45,6 +46,7 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::DeadLetters(args) => dead_letters::dead_letters(global, output, &args).await,
         Command::Trail(args) => trail::trail(global, output, &args).await,
         Command::Map(args) => map::map(global, output, &args).await,
+        Command::Alerts(args) => alerts::alerts(global, output, &args).await,
         Command::Systems => systems::systems(global, output).await,
         Command::Schema => schema::schema(),
     }
