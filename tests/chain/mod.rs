@@ -3,7 +3,10 @@
 pub mod consent;
 mod down;
 mod faults;
+mod forgotten;
+mod gone;
 mod missing;
 mod orders;
+mod stale;
 mod webhook;
 pub mod world;

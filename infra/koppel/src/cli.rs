@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{alerts, apply, connect, dead_letters, dev, init, map, rollback, run, test, trail};
 use crate::commands::webhook;
+use crate::commands::{
+    alerts, apply, connect, dead_letters, dev, erase, init, map, rollback, run, test, trail,
+};
 use crate::error::EXIT_CODES;
 
 /// Keeps web shops and ERP systems in step.
@@ -72,6 +74,8 @@ pub enum Command {
     DeadLetters(dead_letters::Args),
     /// Show what came, what was decided and what was sent for one record
     Trail(trail::Args),
+    /// Remove everything that is kept of one person
+    Erase(erase::Args),
     /// Try and explain the mapping
     Map(map::Args),
     /// List the systems and what they can do

@@ -7,6 +7,7 @@ pub mod cents;
 pub mod config;
 pub mod connections;
 pub mod engine;
+pub mod erase;
 pub mod hints;
 pub mod items;
 pub mod ledger;

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod connect;
 pub mod dead_letters;
 pub mod dev;
+pub mod erase;
 pub mod init;
 mod init_text;
 pub mod map;
@@ -45,6 +46,7 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Status => status::status(global, output).await,
         Command::DeadLetters(args) => dead_letters::dead_letters(global, output, &args).await,
         Command::Trail(args) => trail::trail(global, output, &args).await,
+        Command::Erase(args) => erase::erase(global, output, &args).await,
         Command::Map(args) => map::map(global, output, &args).await,
         Command::Alerts(args) => alerts::alerts(global, output, &args).await,
         Command::Systems => systems::systems(global, output).await,
