@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::webhook;
 use crate::commands::{
-    alerts, apply, connect, dead_letters, dev, erase, init, map, rollback, run, test, trail,
+    alerts, apply, budget, connect, dead_letters, dev, erase, init, map, rollback, run, test, trail,
 };
 use crate::error::EXIT_CODES;
 
@@ -72,6 +72,8 @@ pub enum Command {
     Alerts(alerts::Args),
     /// Show or send again the messages that failed too often
     DeadLetters(dead_letters::Args),
+    /// Show the calls that connections may still make, and what they are spent on
+    Budget(budget::Args),
     /// Show what came, what was decided and what was sent for one record
     Trail(trail::Args),
     /// Remove everything that is kept of one person

@@ -23,11 +23,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use koppel_core::connection::Connection;
 use koppel_core::error::nearest;
-use koppel_core::ports::{Consent, Source, Systems, Target, WebhookAdmin, WebhookReceiver};
+use koppel_core::ports::{Budget, Consent, Source, Systems, Target, WebhookAdmin, WebhookReceiver};
 use koppel_core::system::SystemFacts;
 use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
+use crate::http::budget::CallBudget;
 use crate::{exact_online, woocommerce};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
@@ -111,6 +112,11 @@ impl Systems for Registry {
         let entry = known(connection)?;
         let make = entry.target.ok_or_else(|| cannot(connection, entry.facts, "cannot receive orders", "send to"))?;
         self.targets.get(connection, || make(connection, &self.deps))
+    }
+
+    fn budget(&self, connection: &Connection) -> Result<Option<Arc<dyn Budget>>, Failure> {
+        let budget = CallBudget::new(connection, &known(connection)?.facts.limits, &self.deps)?;
+        Ok(budget.has_limits().then(|| Arc::new(budget) as Arc<dyn Budget>))
     }
 
     fn consent(&self, connection: &Connection) -> Result<Option<Arc<dyn Consent>>, Failure> {

@@ -13,6 +13,7 @@ pub mod items;
 pub mod ledger;
 mod links;
 pub mod loaded;
+pub mod pace;
 pub mod privacy;
 pub mod rows;
 pub mod runs;

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod apply;
+pub mod budget;
 pub mod connect;
 pub mod dead_letters;
 pub mod dev;
@@ -46,6 +47,7 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Status => status::status(global, output).await,
         Command::DeadLetters(args) => dead_letters::dead_letters(global, output, &args).await,
         Command::Trail(args) => trail::trail(global, output, &args).await,
+        Command::Budget(args) => budget::budget(global, output, &args).await,
         Command::Erase(args) => erase::erase(global, output, &args).await,
         Command::Map(args) => map::map(global, output, &args).await,
         Command::Alerts(args) => alerts::alerts(global, output, &args).await,

@@ -165,3 +165,34 @@ fn get(address: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     answer
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn budgets_are_told_with_what_they_are_spent_on_and_a_person_can_be_erased() {
+    let bench = Bench::connected().await;
+    let run = json_of(&bench, &["run", "web-orders", "--since", "2026-01-01", "--json"]);
+    assert_eq!(run["funnel"]["outcomes"]["created"], 6, "{run}");
+    let books = &json_of(&bench, &["budget", "books", "--json"])[0];
+    let windows = books["budget"]["windows"].as_array().unwrap();
+    let names: Vec<&str> = windows.iter().map(|window| window["window"].as_str().unwrap()).collect();
+    assert_eq!(names, ["minute", "day"], "{books}");
+    assert_eq!(windows[1]["limit"], 5000, "{books}");
+    let used = |window: &Value| window["used"].as_u64().unwrap() + window["left"].as_u64().unwrap();
+    assert_eq!(used(&windows[1]), 5000, "{books}");
+    let endpoints = books["flows"][0]["by_endpoint"].as_object().unwrap();
+    let posted: u64 = endpoints
+        .iter()
+        .filter(|(endpoint, _)| endpoint.starts_with("POST") && endpoint.ends_with("SalesOrders"))
+        .map(|(_, calls)| calls.as_u64().unwrap())
+        .sum();
+    assert_eq!(posted, 6, "{books}");
+    assert!(books["forecast"]["calls"].as_u64().unwrap() > 0, "{books}");
+    let text = texts(&bench.run(&["budget"])).0;
+    assert!(text.contains("minute") && text.contains("forecast:") && text.contains("a record)"), "{text}");
+
+    let order = bench.sandbox().woocommerce().documents("orders").into_iter().find(|o| o["id"] == 24).unwrap();
+    let email = order["billing"]["email"].as_str().unwrap().to_owned();
+    let erased = json_of(&bench, &["erase", "--email", &email, "--json"]);
+    assert!(erased["records"].as_array().unwrap().iter().any(|record| record[1] == "24"), "{erased}");
+    assert_eq!(erased["customer_links"], 1, "{erased}");
+    assert!(!bench.run(&["trail", "24"]).status.success());
+}

@@ -3,6 +3,7 @@
 //! All are small, asynchronous and object-safe. Domain logic is written once over them; the engines are twins that one
 //! suite of port tests holds to the same behaviour.
 
+pub mod budget;
 pub mod bus;
 pub mod calls;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod target;
 pub mod vault;
 pub mod webhook;
 
+pub use budget::{Budget, BudgetView, BudgetWindow, EndpointErrors};
 pub use bus::Bus;
 pub use calls::{Calls, Exchange, Priority};
 pub use clock::{Clock, SystemClock};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::ports::{Calls, Source, Target, WebhookAdmin, WebhookReceiver};
+use crate::ports::{Budget, Calls, Source, Target, WebhookAdmin, WebhookReceiver};
 use crate::system::SystemFacts;
 
 /// Gives facts about systems and makes connectors for connections.
@@ -25,6 +25,11 @@ pub trait Systems: Send + Sync {
 
     /// The way to consent for a connection; `None` for systems that work with keys alone.
     fn consent(&self, _connection: &Connection) -> Result<Option<Arc<dyn Consent>>, Failure> {
+        Ok(None)
+    }
+
+    /// The calls that a connection may still make; `None` for systems without limits.
+    fn budget(&self, _connection: &Connection) -> Result<Option<Arc<dyn Budget>>, Failure> {
         Ok(None)
     }
 

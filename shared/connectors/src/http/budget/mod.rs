@@ -9,10 +9,11 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use koppel_core::connection::Connection;
 use koppel_core::error::RetryReason;
-use koppel_core::ports::{Clock, Condition, Key, Priority, Store, StoreError};
+use koppel_core::ports::{Budget, BudgetView, Clock, Condition, Key, Priority, Store, StoreError};
 use koppel_core::system::Limits;
 use koppel_core::{Cause, Failure};
 use tokio::sync::Mutex;
@@ -70,6 +71,11 @@ impl CallBudget {
             clock: Arc::clone(&deps.clock),
             known: Mutex::default(),
         })
+    }
+
+    /// Anything is limited at all.
+    pub fn has_limits(&self) -> bool {
+        !self.rules.unlimited()
     }
 
     /// Takes one call, or says when there is one again.
@@ -193,6 +199,16 @@ impl CallBudget {
         let after = (refusal.until - now).to_std().unwrap_or(Duration::from_secs(1)).max(Duration::from_secs(1));
         let cause = Cause::new(refusal.code, refusal.message).at_connection(&self.connection);
         Failure::retry(RetryReason::Throttled, Some(after), cause)
+    }
+}
+
+#[async_trait]
+impl Budget for CallBudget {
+    async fn look(&self) -> Result<BudgetView, Failure> {
+        let now = self.clock.now();
+        let item = self.store.get(&self.key).await?;
+        let state = item.map_or_else(State::default, |item| State::from_text(&item.value));
+        Ok(state.view(&self.rules, now))
     }
 }
 

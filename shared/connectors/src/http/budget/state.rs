@@ -8,14 +8,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use koppel_core::ports::Priority;
+use koppel_core::ports::{BudgetView, BudgetWindow, EndpointErrors, Priority};
 use koppel_core::{Cause, Failure};
 use serde::{Deserialize, Serialize};
 
 use super::Learned;
 
-/// Share of the day that only orders may use, in percent.
-const RESERVED_FOR_ORDERS: u32 = 20;
+/// Share of the day, in percent, that is kept from work of this priority for what is more urgent. So when a day runs
+/// short images stop first and orders never stop for anything else.
+fn kept_from(priority: Priority) -> u32 {
+    match priority {
+        Priority::Orders => 0,
+        Priority::Refunds | Priority::Customers => 20,
+        Priority::Stock => 24,
+        Priority::Prices => 28,
+        Priority::Products => 32,
+        Priority::Images => 36,
+    }
+}
+
 /// Two resets this near are the same one.
 const SAME_RESET: TimeDelta = TimeDelta::seconds(2);
 
@@ -29,6 +40,13 @@ pub enum Window {
 }
 
 impl Window {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Day => "day",
+        }
+    }
+
     fn length(self) -> TimeDelta {
         match self {
             Self::Minute => TimeDelta::minutes(1),
@@ -121,12 +139,12 @@ impl State {
         self.blocked(now)?;
         self.check_errors(endpoint, now)?;
         if let Some(limit) = rules.per_day {
-            let keep = if priority < Priority::Orders { limit * RESERVED_FOR_ORDERS / 100 } else { 0 };
+            let keep = kept(limit, priority);
             self.day.check(Window::Day, limit, keep, now).map_err(|until| Refusal {
                 until,
                 code: "day_limit",
                 message: if keep > 0 {
-                    "the calls of today are used up, except those kept for orders".into()
+                    "the calls of today are used up, except those kept for orders and what else is more urgent".into()
                 } else {
                     format!("the {limit} calls of today are used up")
                 },
@@ -151,6 +169,29 @@ impl State {
             errors.probe_since = Some(now);
         }
         Ok(())
+    }
+
+    /// How it stands, for a person.
+    pub fn view(&self, rules: &Rules, now: DateTime<Utc>) -> BudgetView {
+        let limits = [
+            (Window::Minute, rules.per_minute, &self.minute, 0),
+            (Window::Day, rules.per_day, &self.day, rules.per_day.map_or(0, |limit| kept(limit, Priority::Refunds))),
+        ];
+        let windows = limits
+            .into_iter()
+            .filter_map(|(window, limit, counter, kept)| Some(counter.clone().view(window, limit?, kept, now)))
+            .collect();
+        let endpoints = self
+            .errors
+            .iter()
+            .map(|(endpoint, errors)| EndpointErrors {
+                endpoint: endpoint.clone(),
+                errors: errors.times.iter().filter(|time| now - **time < TimeDelta::hours(1)).count(),
+                rests_until: errors.open_until.filter(|until| *until > now),
+            })
+            .filter(|endpoint| endpoint.errors > 0 || endpoint.rests_until.is_some())
+            .collect();
+        BudgetView { windows, blocked_until: self.blocked_until.filter(|until| *until > now), endpoints }
     }
 
     pub fn blocked(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
@@ -230,6 +271,11 @@ impl State {
     }
 }
 
+/// Calls of a limit that are kept from work of this priority.
+fn kept(limit: u32, priority: Priority) -> u32 {
+    u32::try_from(u64::from(limit) * u64::from(kept_from(priority)) / 100).unwrap_or(limit)
+}
+
 impl Errors {
     fn is_alive(&self, now: DateTime<Utc>) -> bool {
         self.open_until.is_some_and(|until| now - until < TimeDelta::days(1))
@@ -238,6 +284,22 @@ impl Errors {
 }
 
 impl Counter {
+    fn view(mut self, window: Window, limit: u32, kept: u32, now: DateTime<Utc>) -> BudgetWindow {
+        self.turn(window, now);
+        let counted: u32 = self.slots.iter().map(|(_, calls)| calls).sum();
+        let left = self.told.map_or(limit.saturating_sub(counted), |told| told.remaining);
+        let oldest = self.slots.first().map(|(start, _)| *start + window.slot() + window.length());
+        BudgetWindow {
+            window: window.name().to_owned(),
+            limit,
+            used: self.told.map_or(counted, |told| limit.saturating_sub(told.remaining)),
+            left,
+            kept_for_orders: kept.min(left),
+            resets_at: self.told.map(|told| told.reset).or(oldest),
+            told: self.told.is_some(),
+        }
+    }
+
     fn check(&mut self, window: Window, limit: u32, keep: u32, now: DateTime<Utc>) -> Result<(), DateTime<Utc>> {
         self.turn(window, now);
         if let Some(told) = self.told {

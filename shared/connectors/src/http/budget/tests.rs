@@ -112,7 +112,7 @@ async fn a_fifth_of_the_day_is_kept_for_orders() {
     let (clock, _, deps) = world();
     let budget = budget(&deps, Limits { calls_per_day: Some(100), ..Limits::default() });
     for _ in 0..80 {
-        budget.take(Priority::Stock, "stock").await.unwrap();
+        budget.take(Priority::Customers, "customers").await.unwrap();
     }
     let (_, code) = refused(budget.take(Priority::Refunds, "refunds").await);
     assert_eq!(code, "day_limit");
@@ -121,6 +121,55 @@ async fn a_fifth_of_the_day_is_kept_for_orders() {
     assert!((86_400..=88_200).contains(&wait), "{wait}");
     clock.forward(i64::try_from(wait).unwrap());
     take(&budget, 1).await;
+}
+
+#[tokio::test]
+async fn what_is_less_urgent_stops_first_when_the_day_runs_short() {
+    let (_, _, deps) = world();
+    let budget = budget(&deps, Limits { calls_per_day: Some(100), ..Limits::default() });
+    let mut made = 0;
+    let order = [
+        (Priority::Images, 64),
+        (Priority::Products, 68),
+        (Priority::Prices, 72),
+        (Priority::Stock, 76),
+        (Priority::Customers, 80),
+        (Priority::Refunds, 80),
+        (Priority::Orders, 100),
+    ];
+    for (priority, until) in order {
+        while budget.take(priority, "any").await.is_ok() {
+            made += 1;
+        }
+        assert_eq!(made, until, "{priority:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_shows_every_window_and_takes_no_call() {
+    let (clock, store, deps) = world();
+    let budget = budget(&deps, LIMITS);
+    assert_eq!(budget.look().await.unwrap().windows[0].resets_at, None);
+    take(&budget, 4).await;
+    budget.failed("orders").await;
+    let puts = store.puts.load(Ordering::Relaxed);
+    let view = budget.look().await.unwrap();
+    assert_eq!(store.puts.load(Ordering::Relaxed), puts);
+    let of = |at: usize| {
+        let window = &view.windows[at];
+        (window.window.as_str(), window.limit, window.used, window.left, window.kept_for_orders, window.told)
+    };
+    assert_eq!(of(0), ("minute", 10, 4, 6, 0, false));
+    assert_eq!(of(1), ("day", 100, 4, 96, 20, false));
+    assert_eq!((view.endpoints.len(), view.endpoints[0].errors, view.endpoints[0].rests_until), (1, 1, None));
+    // What the system tells is shown in place of our count.
+    let reset = clock.now() + TimeDelta::hours(3);
+    budget.learn(&[Learned { window: Window::Day, remaining: 0, reset }], clock.now()).await;
+    let view = budget.look().await.unwrap();
+    let day = &view.windows[1];
+    assert_eq!((day.used, day.left, day.kept_for_orders, day.resets_at, day.told), (100, 0, 0, Some(reset), true));
+    clock.forward(90);
+    assert_eq!(budget.look().await.unwrap().windows[0].used, 0);
 }
 
 #[tokio::test]
