@@ -5,6 +5,7 @@ mod down;
 mod faults;
 mod forgotten;
 mod gone;
+mod limits;
 mod missing;
 mod orders;
 mod stale;
