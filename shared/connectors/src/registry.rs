@@ -34,13 +34,15 @@ use crate::{exact_online, woocommerce};
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
 type MakeConsent = fn(&Connection, &Deps) -> Result<Arc<dyn Consent>, Failure>;
+type MakeReceiver = fn(&str) -> Arc<dyn WebhookReceiver>;
+type MakeAdmin = fn(&Connection, &Deps) -> Result<Arc<dyn WebhookAdmin>, Failure>;
 
 /// How the webhooks of a system are received and registered.
 pub struct Webhooks {
     /// Makes a receiver for the secret that deliveries are signed with.
-    pub receiver: fn(&str) -> Arc<dyn WebhookReceiver>,
+    pub receiver: MakeReceiver,
     /// Makes what registers them.
-    pub admin: fn(&Connection, &Deps) -> Result<Arc<dyn WebhookAdmin>, Failure>,
+    pub admin: MakeAdmin,
 }
 
 /// One system: its facts and how its connectors are made.
