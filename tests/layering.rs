@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("koppel-hosting", &["koppel-core", "koppel-mapping", "koppel-connectors", "koppel-flows"]),
     ("koppel", &["koppel-core", "koppel-mapping", "koppel-connectors", "koppel-flows", "koppel-hosting"]),
     ("koppel-sandbox", &[]),
+    ("koppel-chaos", &["koppel-core", "koppel-flows", "koppel-hosting", "koppel-sandbox"]),
 ];
 
 /// What only `hosting` may name.

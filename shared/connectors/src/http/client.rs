@@ -128,6 +128,8 @@ impl HttpClient {
         };
         self.check_deadline(calls)?;
         self.budget.take(calls.priority, &endpoint).await?;
+        // Again: taking from a shared budget may have lasted, and who is late must not write.
+        self.check_deadline(calls)?;
         let answer = self.follow(request, address, calls).await?;
         let now = self.now();
         let verdict = judge.judge(request, &answer, now);

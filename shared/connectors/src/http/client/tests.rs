@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use chrono::TimeDelta;
+use koppel_core::ports::{Condition, Item, Key, StoreError};
 use serde_json::json;
 
 use super::*;
@@ -144,6 +145,52 @@ async fn no_call_begins_that_could_end_after_the_deadline() {
     assert_eq!(class(&late), "Busy out_of_time");
     assert!(server.take().is_empty());
     assert_eq!(class(&client.send(Request::get("x"), &DefaultJudge, &until(30)).await), "200");
+}
+
+/// A store that is slow: each write lasts a minute.
+struct SlowStore(std::sync::Arc<crate::http::testing::HandClock>, std::sync::Arc<dyn koppel_core::ports::Store>);
+
+#[async_trait::async_trait]
+impl koppel_core::ports::Store for SlowStore {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.1.get(key).await
+    }
+
+    async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        self.1.batch_get(keys).await
+    }
+
+    async fn put(
+        &self,
+        key: &Key,
+        value: &str,
+        condition: Condition,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<u64, StoreError> {
+        self.0.forward(60);
+        self.1.put(key, value, condition, expires_at).await
+    }
+
+    async fn delete(&self, key: &Key, condition: Condition) -> Result<(), StoreError> {
+        self.1.delete(key, condition).await
+    }
+
+    async fn query(&self, at: &str, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Item>, StoreError> {
+        self.1.query(at, prefix, after, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_budget_was_slow_does_not_begin_after_the_deadline() {
+    let server = TestServer::start(|_| Reply::json(200, "{}")).await;
+    let (clock, store, deps) = world();
+    let deps = Deps { store: std::sync::Arc::new(SlowStore(clock, store)), ..deps };
+    let connection = connection("test", json!({ "calls_per_minute": 60 }), &[]);
+    let client = HttpClient::new(&connection, &server.url, &Limits::default(), &deps).unwrap();
+    let calls = Calls::default().until(client.now() + TimeDelta::seconds(89));
+    let late = client.send(Request::post("x").json(json!({})), &DefaultJudge, &calls).await;
+    assert_eq!(class(&late), "Busy out_of_time");
+    assert!(server.take().is_empty(), "a call was made that may end after the lease of its owner");
 }
 
 #[tokio::test]

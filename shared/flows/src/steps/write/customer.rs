@@ -41,7 +41,7 @@ pub async fn ensure(
         Ok(claim) => claim,
         Err(_) => return Err(ledger::busy_for_a_moment()),
     };
-    match create(target, wanted, known, &claim, calls).await {
+    match create(engine, flow, target, wanted, &claim, calls).await {
         Ok(link) => {
             remember(engine, flow, wanted, &link).await?;
             finish(engine, claim, header).await?;
@@ -62,14 +62,19 @@ pub async fn ensure(
     }
 }
 
+/// The claimed part. What is known is read again first: whoever held the claim before may have created the customer
+/// after this one had looked.
 async fn create(
+    engine: &Engine,
+    flow: &LoadedFlow,
     target: &dyn Target,
     wanted: &CustomerDecision,
-    known: Option<CustomerLink>,
     claim: &Claim,
     calls: &Calls,
 ) -> Result<CustomerLink, Failure> {
-    let mut known = known;
+    let hashes = std::slice::from_ref(&wanted.key_hash);
+    let stored = links::customers(engine, &flow.tenant, &flow.flow.to, hashes).await?.remove(&wanted.key_hash);
+    let mut known = merge(stored.and_then(|s| s.link), wanted.link.clone());
     if known.is_none()
         && claim.search_first
         && let Some(email) = NonEmpty::new(&wanted.email)

@@ -1,0 +1,98 @@
+//! The verdict: the books compared with the shop, and everything that is left compared with nothing.
+
+use std::collections::BTreeMap;
+
+use koppel_core::message::Step;
+use koppel_core::ports::store::partition;
+use koppel_flows::runs::Run;
+use koppel_flows::{items, waiting};
+use koppel_hosting::ReceivingQueue;
+use rust_decimal::Decimal;
+
+use crate::drive::Drive;
+use crate::report::Report;
+use crate::shop::{eligible, text};
+use crate::world::FLOW;
+use crate::{ChaosError, weather};
+
+/// Judges a world that has come to rest (or not: then that is the first finding).
+pub async fn judge(drive: &Drive, rested: bool) -> Result<Report, ChaosError> {
+    let world = &drive.world;
+    weather::settle(&world.sandbox, &world.chaos);
+    let mut report = Report::of(world.seed, world.chaos.counts());
+    report.steps = drive.steps;
+    report.gates = world.chaos.gates();
+    report.consents = drive.consents;
+    report.target_calls = world.sandbox.exact().total_calls();
+    if !rested {
+        report.unexplained(world.seed, "the chain did not come to rest".into());
+    }
+    books(drive, &mut report);
+    customers(drive, &mut report);
+    leftovers(drive, &mut report).await?;
+    Ok(report)
+}
+
+fn books(drive: &Drive, report: &mut Report) {
+    let (seed, sandbox) = (drive.world.seed, &drive.world.sandbox);
+    let mut booked: BTreeMap<String, Vec<Decimal>> = BTreeMap::new();
+    for order in sandbox.exact().documents("SalesOrders") {
+        let amount = text(&order["AmountDC"]).parse().unwrap_or(Decimal::NEGATIVE_ONE);
+        booked.entry(text(&order["YourRef"])).or_default().push(amount);
+    }
+    let expected = eligible(&sandbox.woocommerce());
+    report.orders += expected.len() as u64;
+    for (number, total) in expected {
+        let paid = total.round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
+        match booked.remove(&format!("WC-{number}")).unwrap_or_default().as_slice() {
+            [] => report.lost(seed, format!("order {number} is not in the books")),
+            [amount] if amount.normalize() == paid.normalize() => {}
+            [amount] => report.cents(seed, format!("order {number}: {paid} was paid, {amount} is in the books")),
+            several => report.duplicated(seed, format!("order {number} is there {} times", several.len())),
+        }
+    }
+    for (reference, amounts) in booked {
+        report
+            .unexplained(seed, format!("{reference} is in the books {} times and no order of the shop", amounts.len()));
+    }
+}
+
+fn customers(drive: &Drive, report: &mut Report) {
+    let mut accounts: BTreeMap<String, u64> = BTreeMap::new();
+    for account in drive.world.sandbox.exact().documents("Accounts") {
+        let email = account["Email"].as_str().unwrap_or_default().trim().to_lowercase();
+        if !email.is_empty() {
+            *accounts.entry(email).or_default() += 1;
+        }
+    }
+    report.customers += accounts.len() as u64;
+    for (email, times) in accounts.into_iter().filter(|(_, times)| *times > 1) {
+        report.customer_duplicated(drive.world.seed, format!("{email} is there {times} times"));
+    }
+}
+
+/// Only transient faults were injected: nothing may wait, be dead, or not add up when they have ended.
+async fn leftovers(drive: &Drive, report: &mut Report) -> Result<(), ChaosError> {
+    let world = &drive.world;
+    let (seed, engine) = (world.seed, &world.embedded.engine);
+    for record in waiting::list(engine, &world.tenant, FLOW).await? {
+        report.unexplained(seed, format!("{} waits ({:?}): {}", record.label, record.reason, record.cause));
+    }
+    for step in Step::QUEUED {
+        for letter in world.embedded.queue.dead_letters(step, 100).await? {
+            report.unexplained(seed, format!("a dead letter of {step} after {} attempts", letter.attempts));
+        }
+    }
+    for item in items::all(engine, &partition(&world.tenant, &["run", FLOW]), "").await? {
+        let run: Run = serde_json::from_str(&item.value).map_err(|error| ChaosError::of("a run", error))?;
+        report.runs += 1;
+        let problem = match (&run.finished_at, &run.incomplete) {
+            (None, _) => "has no end",
+            (_, Some(cause)) if cause.code == "run_incomplete" => "was given up",
+            _ if !run.funnel.adds_up() => "does not add up",
+            _ => continue,
+        };
+        report.unexplained(seed, format!("run {} {problem}: {}", run.id, run.funnel));
+    }
+    Ok(())
+}
