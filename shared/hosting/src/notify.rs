@@ -44,6 +44,9 @@ pub trait Channel: Send + Sync {
     async fn send(&self, message: &Message) -> Result<(), Failure>;
 }
 
+/// A channel, or its name and why it cannot be opened.
+type Opened = Result<Arc<dyn Channel>, (String, Failure)>;
+
 /// How a channel took a message.
 #[derive(Debug)]
 pub struct Tried {
@@ -171,11 +174,7 @@ impl Notifier {
     }
 
     /// The channels that a configuration asks for; one that cannot be opened says why.
-    async fn channels(
-        &self,
-        tenant: &Tenant,
-        stored: Option<&StoredConfig>,
-    ) -> Result<Vec<Result<Arc<dyn Channel>, (String, Failure)>>, Failure> {
+    async fn channels(&self, tenant: &Tenant, stored: Option<&StoredConfig>) -> Result<Vec<Opened>, Failure> {
         let config = stored.and_then(|stored| stored.config.alerts.as_ref());
         let secrets = match config.is_some_and(|config| config.email.is_some() || config.slack.is_some()) {
             true => alert_secrets(&self.engine, tenant).await?,

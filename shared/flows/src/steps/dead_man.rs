@@ -245,6 +245,6 @@ mod tests {
         assert_eq!(late_at(&every("1h"), read).unwrap(), at("2026-11-20T22:00:00Z"));
         let office = Schedule { cron: Some("0 9-17 * * 1-5".into()), ..Schedule::default() };
         // A Friday: two runs are left, the next four come on Monday.
-        assert_eq!(late_at(&office, at("2026-11-20T15:30:00Z")).unwrap(), at("2026-11-23T11:00:00Z"));
+        assert_eq!(late_at(&office, at("2026-11-20T15:30:00Z")).unwrap(), at("2026-11-23T12:00:00Z"));
     }
 }
