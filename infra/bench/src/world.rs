@@ -229,7 +229,7 @@ flows:
     since: 2026-01-01
     filter: {{ status: [processing, completed, on-hold], where: 'source.id | number > 50' }}
     settings:
-      vat_code: {{ table: {{ NL/21: "4", NL/9: "2", BE/21: "13", DE/19: "12", BE/0/exempt: "7", DE/0/exempt: "7" }} }}
+      vat_code: {{ table: {{ NL/21: "4", NL/9: "2", BE/21: "13", DE/19: "12", NL/0: "0", BE/0: "0", DE/0: "0", BE/0/exempt: "7", DE/0/exempt: "7" }} }}
       payment_terms: {{ table: {{ bacs: "30" }}, default: "00" }}
       default_item: "DIVERS"
       shipping_item: "VERZENDKOSTEN"
