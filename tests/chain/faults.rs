@@ -52,6 +52,22 @@ async fn a_customer_whose_answer_was_lost_is_found_and_not_created_again() {
 }
 
 #[tokio::test]
+async fn a_customer_that_is_throttled_half_way_is_completed_and_not_created_again() {
+    let world = World::new(yaml).await;
+    let reset = (world.sandbox.clock().now() + chrono::TimeDelta::seconds(2)).timestamp_millis();
+    let mut throttled = FaultRule::new(FaultAction::Status).method("POST").path("Contacts").status(429);
+    throttled.headers = vec![("X-RateLimit-Minutely-Reset".into(), reset.to_string())];
+    world.sandbox.exact().fault(throttled).expect("a rule");
+    let ended = world.run().await;
+    assert_eq!(ended.labels(Outcome::Created).len(), 6, "{:#?}", ended.by_label);
+    let accounts = world.sandbox.exact().documents("Accounts");
+    let same: Vec<_> = accounts.iter().filter(|a| a["Email"] == "inkoop@peeters.example.test").collect();
+    assert_eq!(same.len(), 1, "{same:#?}");
+    let contacts = world.sandbox.exact().documents("Contacts");
+    assert_eq!(contacts.iter().filter(|c| c["Account"] == same[0]["ID"]).count(), 1);
+}
+
+#[tokio::test]
 async fn server_errors_html_pages_and_resets_only_delay() {
     let world = World::new(yaml).await;
     let exact = world.sandbox.exact();

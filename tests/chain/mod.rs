@@ -8,6 +8,7 @@ mod gone;
 mod limits;
 mod missing;
 mod orders;
+mod reports;
 mod stale;
 mod webhook;
 pub mod world;

@@ -2,6 +2,8 @@
 //!
 //! Every step puts one report per chunk under a fixed key, so that a message handled twice counts once.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -159,15 +161,33 @@ impl RecordResult {
     }
 }
 
-/// What one step did with one chunk.
-#[derive(Serialize, Deserialize)]
+/// What one step did with one chunk. Told again, a report is added to what it said before: a message that is handled
+/// twice may end other records the second time, and what it sent on the first time is on its way all the same.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Report {
-    fetched: u64,
-    outcomes: std::collections::BTreeMap<Outcome, u64>,
+    /// Chunks that were sent on to map.
+    chunks: BTreeSet<String>,
+    /// Records that came in with this chunk.
+    taken: BTreeSet<String>,
+    /// Records that ended in this step.
+    ended: BTreeMap<String, Outcome>,
     calls: usize,
     sealed: String,
-    #[serde(default)]
     hints: HintCounts,
+}
+
+/// What a step tells of a chunk.
+#[derive(Default)]
+pub struct Told<'a> {
+    /// Chunks that were sent on to map.
+    pub chunks: BTreeSet<String>,
+    /// Records that came in with this chunk: map tells it, and fetch for those it does not pass on.
+    pub taken: Vec<&'a RecordKey>,
+    /// Records that ended here.
+    pub results: &'a [RecordResult],
+    /// Calls that were made for the whole chunk.
+    pub calls: usize,
 }
 
 /// What to read in a run.
@@ -276,28 +296,24 @@ pub async fn abandon(engine: &Engine, header: &Header, failure: &Failure) -> Res
     .await
 }
 
-/// Puts the report of one step on one chunk: how many were fetched, and which records ended here.
-pub async fn report(
-    engine: &Engine,
-    header: &Header,
-    step: Step,
-    fetched: u64,
-    results: &[RecordResult],
-    calls: usize,
-) -> Result<(), Failure> {
-    let mut funnel = Funnel::default();
-    for result in results {
-        funnel.add(result.outcome, 1);
-    }
-    let sealed = if results.is_empty() {
-        String::new()
-    } else {
-        let plain = serde_json::to_vec(results).unwrap_or_default();
-        STANDARD.encode(engine.vault.seal(&seal_context(header), &plain).await?)
-    };
-    let report = Report { fetched, outcomes: funnel.outcomes, calls, sealed, hints: HintCounts::default() };
+/// Puts the report of one step on one chunk.
+pub async fn report(engine: &Engine, header: &Header, step: Step, told: Told<'_>) -> Result<(), Failure> {
     let key = Key::new(&header.tenant, &["report", &header.flow, &header.run], format!("{}#{}", header.chunk, step));
-    put(engine, &key, &report, Condition::Always, Some(engine.clock.now() + KEEP_REPORTS)).await?;
+    let item = engine.store.get(&key).await?;
+    let mut report: Report = read(item.as_ref().map(|i| i.value.as_str()))?;
+    let mut results = opened(engine, header, &report).await?;
+    results.retain(|before| told.results.iter().all(|now| now.key != before.key));
+    results.extend(told.results.iter().cloned());
+    report.chunks.extend(told.chunks);
+    report.taken.extend(told.taken.into_iter().map(|key| key.as_str().to_owned()));
+    report.ended.extend(told.results.iter().map(|r| (r.key.as_str().to_owned(), r.outcome)));
+    report.calls += told.calls;
+    if !results.is_empty() {
+        let plain = serde_json::to_vec(&results).unwrap_or_default();
+        report.sealed = STANDARD.encode(engine.vault.seal(&seal_context(header), &plain).await?);
+    }
+    let condition = item.map_or(Condition::Absent, |item| Condition::Version(item.version));
+    put(engine, &key, &report, condition, Some(engine.clock.now() + KEEP_REPORTS)).await?;
     Ok(())
 }
 
@@ -306,7 +322,7 @@ pub(crate) async fn report_hints(engine: &Engine, header: &Header, hints: HintCo
     if hints == HintCounts::default() {
         return Ok(());
     }
-    let report = Report { fetched: 0, outcomes: Default::default(), calls: 0, sealed: String::new(), hints };
+    let report = Report { hints, ..Report::default() };
     let key = Key::new(&header.tenant, &["report", &header.flow, &header.run], format!("{}#hints", header.chunk));
     put(engine, &key, &report, Condition::Always, Some(engine.clock.now() + KEEP_REPORTS)).await?;
     Ok(())
@@ -314,19 +330,70 @@ pub(crate) async fn report_hints(engine: &Engine, header: &Header, hints: HintCo
 
 /// The counts of a run so far.
 pub async fn funnel(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Funnel, Failure> {
-    Ok(counts(engine, tenant, flow, run).await?.0)
+    Ok(counts(engine, tenant, flow, run).await?.funnel)
 }
 
-async fn counts(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<(Funnel, HintCounts), Failure> {
-    let (mut funnel, mut hints) = (Funnel::default(), HintCounts::default());
-    for report in reports(engine, tenant, flow, run).await? {
-        funnel.fetched += report.fetched;
+struct Counts {
+    funnel: Funnel,
+    hints: HintCounts,
+    /// Every chunk that was sent to map has been told by map.
+    all_taken: bool,
+}
+
+impl Counts {
+    /// Everything that was read has ended, and nothing is on its way that is not counted yet.
+    fn are_final(&self) -> bool {
+        self.all_taken && self.funnel.adds_up()
+    }
+}
+
+async fn counts(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Counts, Failure> {
+    let mut hints = HintCounts::default();
+    let (mut sent, mut mapped) = (BTreeSet::new(), BTreeSet::new());
+    let mut taken: BTreeSet<(String, String)> = BTreeSet::new();
+    // A record that more than one step has told of has ended where it came furthest.
+    let mut ended: BTreeMap<(String, String), (u8, Outcome)> = BTreeMap::new();
+    for (place, report) in reports(engine, tenant, flow, run).await? {
+        let (chunk, step) = place.rsplit_once('#').unwrap_or((&place, ""));
+        let rank = rank_of(step);
         hints.add(report.hints);
-        for (outcome, count) in report.outcomes {
-            funnel.add(outcome, count);
+        sent.extend(report.chunks);
+        if step == Step::Map.name() {
+            mapped.insert(chunk.to_owned());
+        }
+        taken.extend(report.taken.into_iter().map(|key| (chunk.to_owned(), key)));
+        for (key, outcome) in report.ended {
+            let here = ended.entry((chunk.to_owned(), key)).or_insert((rank, outcome));
+            if here.0 <= rank {
+                *here = (rank, outcome);
+            }
         }
     }
-    Ok((funnel, hints))
+    let mut funnel = Funnel { fetched: taken.len() as u64, ..Funnel::default() };
+    for (_, outcome) in ended.into_values() {
+        funnel.add(outcome, 1);
+    }
+    Ok(Counts { funnel, hints, all_taken: sent.is_subset(&mapped) })
+}
+
+fn rank_of(step: &str) -> u8 {
+    step.parse::<Step>().map_or(0, |step| match step {
+        Step::Schedule => 0,
+        Step::Fetch => 1,
+        Step::Map => 2,
+        Step::Check => 3,
+        Step::Write => 4,
+    })
+}
+
+/// The results of a report, opened.
+async fn opened(engine: &Engine, header: &Header, report: &Report) -> Result<Vec<RecordResult>, Failure> {
+    if report.sealed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sealed = STANDARD.decode(&report.sealed).unwrap_or_default();
+    let plain = engine.vault.open(&seal_context(header), &sealed).await?;
+    Ok(serde_json::from_slice(&plain).unwrap_or_default())
 }
 
 /// How every record of a run ended, and how many calls were made for whole chunks.
@@ -344,24 +411,28 @@ pub async fn results(
         chunk: String::new(),
         lane: 0,
     };
-    let (mut results, mut calls) = (Vec::new(), 0);
-    for report in reports(engine, tenant, flow, run).await? {
+    let mut calls = 0;
+    // As in the funnel: a record is shown once a chunk, as it ended furthest.
+    let mut furthest: BTreeMap<(String, RecordKey), (u8, RecordResult)> = BTreeMap::new();
+    for (place, report) in reports(engine, tenant, flow, run).await? {
         calls += report.calls;
-        if report.sealed.is_empty() {
-            continue;
+        let (chunk, step) = place.rsplit_once('#').unwrap_or((&place, ""));
+        let rank = rank_of(step);
+        for result in opened(engine, &header, &report).await? {
+            let key = (chunk.to_owned(), result.key.clone());
+            if furthest.get(&key).is_none_or(|(known, _)| *known <= rank) {
+                furthest.insert(key, (rank, result));
+            }
         }
-        let sealed = STANDARD.decode(&report.sealed).unwrap_or_default();
-        let plain = engine.vault.open(&seal_context(&header), &sealed).await?;
-        let mut some: Vec<RecordResult> = serde_json::from_slice(&plain).unwrap_or_default();
-        results.append(&mut some);
     }
-    Ok((results, calls))
+    Ok((furthest.into_values().map(|(_, result)| result).collect(), calls))
 }
 
-async fn reports(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Vec<Report>, Failure> {
+/// The reports of a run, with chunk and step.
+async fn reports(engine: &Engine, tenant: &Tenant, flow: &str, run: &str) -> Result<Vec<(String, Report)>, Failure> {
     let mut reports = Vec::new();
     for item in crate::items::all(engine, &partition(tenant, &["report", flow, run]), "").await? {
-        reports.push(read_required(&item.value)?);
+        reports.push((item.key.sort, read_required(&item.value)?));
     }
     Ok(reports)
 }
@@ -387,8 +458,10 @@ pub async fn finish(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<Opti
     let mut run: Run = read_required(&run_item.value)?;
     let now = engine.clock.now();
     if run.finished_at.is_none() {
-        (run.funnel, run.hints) = counts(engine, tenant, flow, &id).await?;
-        if !(run.fetched_all && run.funnel.adds_up()) {
+        let counts = counts(engine, tenant, flow, &id).await?;
+        let done = run.fetched_all && counts.are_final();
+        (run.funnel, run.hints) = (counts.funnel, counts.hints);
+        if !done {
             if now - run.started_at < STUCK_AFTER {
                 send_lost_fetch(engine, &run_key, &run, run_item.version).await?;
                 return Ok(None);
@@ -434,8 +507,10 @@ pub(crate) async fn end_one(
         return Ok(Some(None));
     }
     let now = engine.clock.now();
-    run.funnel = funnel(engine, tenant, flow, id).await?;
-    if !(run.fetched_all && run.funnel.adds_up()) {
+    let counts = counts(engine, tenant, flow, id).await?;
+    let done = run.fetched_all && counts.are_final();
+    run.funnel = counts.funnel;
+    if !done {
         if now - run.started_at < STUCK_AFTER {
             return Ok(None);
         }

@@ -14,8 +14,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use koppel_core::event::Event;
 use koppel_core::message::Step;
 pub use lambda_runtime::Error;
-pub use webhook::serve_webhook;
 use lambda_runtime::{LambdaEvent, run, service_fn};
+pub use webhook::serve_webhook;
 
 use crate::aws::{Names, SqsQueue, SqsSettle, engine, sdk_config};
 use crate::notify::{Notifier, Topic};
@@ -65,7 +65,11 @@ pub async fn serve_notify() -> Result<(), Error> {
     run(service_fn(|event: LambdaEvent<EventBridgeEvent<serde_json::Value>>| async move {
         match event_of(event.payload.detail) {
             Some(event) => notifier.heard(&event).await.inspect_err(|failure| {
-                tracing::error!(class = failure.class(), code = failure.cause().code, "an event is not told of; tried again");
+                tracing::error!(
+                    class = failure.class(),
+                    code = failure.cause().code,
+                    "an event is not told of; tried again"
+                );
             })?,
             None => notifier.tick().await,
         }

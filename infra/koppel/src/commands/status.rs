@@ -105,7 +105,8 @@ async fn show_webhooks(
     let counts = delivery_counts(engine, tenant, connection).await?;
     output.text(&format!("  webhooks  to {} since {}", known.url, moment(known.registered_at)));
     let all = hints.told + hints.missed;
-    output.text(&format!("            {} of {all} changes were told, {} found only by a run", hints.told, hints.missed));
+    output
+        .text(&format!("            {} of {all} changes were told, {} found only by a run", hints.told, hints.missed));
     if !counts.is_empty() {
         let list: Vec<String> = counts.iter().map(|(outcome, number)| format!("{outcome} {number}")).collect();
         output.text(&format!("            deliveries in 30 days: {}", list.join(", ")));

@@ -177,7 +177,7 @@ fn due(alert: &Alert, now: DateTime<Utc>) -> Option<Kind> {
 fn claim(before: Option<Sending>, kind: Kind, now: DateTime<Utc>) -> Option<Sending> {
     let until = now + LEASE;
     match before {
-        Some(before) if before.kind == kind => (before.until <= now).then(|| Sending { until, ..before }),
+        Some(before) if before.kind == kind => (before.until <= now).then_some(Sending { until, ..before }),
         // What is being told about the same problem comes to its end first.
         Some(before) if before.until > now && before.tries == 0 => None,
         _ => Some(Sending { kind, until, done: BTreeSet::new(), tries: 0 }),

@@ -20,7 +20,7 @@ use crate::ledger::{self, Entry, State, Versioned};
 use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::privacy::content_hash;
 use crate::rows::row_cause;
-use crate::runs::{self, RecordResult};
+use crate::runs::{self, RecordResult, Told};
 use crate::steps::settle;
 use crate::{canonical, connections, trail, waiting};
 
@@ -44,7 +44,8 @@ pub async fn check(engine: &Engine, task: CheckTask) -> Result<(), Failure> {
         let next = Task::Write(WriteTask { header: header.clone(), decisions });
         engine.queue.send(Step::Write, &[QueueMessage::pack(&next)?]).await?;
     }
-    runs::report(engine, header, Step::Check, 0, &results, calls.count()).await
+    let told = Told { results: &results, calls: calls.count(), ..Told::default() };
+    runs::report(engine, header, Step::Check, told).await
 }
 
 type Decided = (Vec<Decision>, Vec<RecordResult>);

@@ -1,6 +1,6 @@
 //! Fetch: reads changed records page by page and passes them on in chunks, lane by lane.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use koppel_core::error::{Cause, Failure};
@@ -17,7 +17,7 @@ use crate::connections;
 use crate::hints;
 use crate::ledger::{self, State};
 use crate::loaded::{LoadedFlow, flow_of_version};
-use crate::runs::{self, RecordResult};
+use crate::runs::{self, RecordResult, Told};
 use crate::steps::settle;
 use crate::{trail, waiting};
 
@@ -56,12 +56,12 @@ async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<()
             records = read.records.len(),
             "read a page"
         );
-        let fetched = read.records.len() as u64;
         let told = hints::judge(engine, task, &flow.flow.from, &read.records).await?;
         runs::report_hints(engine, &page_header, told).await?;
-        pass_on(engine, flow, &page_header, read.records).await?;
+        let chunks = pass_on(engine, flow, &page_header, read.records).await?;
         // Reported after the chunks are on their way: a crash in between repeats the page under the same keys.
-        runs::report(engine, &page_header, Step::Fetch, fetched, &[], calls.count()).await?;
+        let told = Told { chunks, calls: calls.count(), ..Told::default() };
+        runs::report(engine, &page_header, Step::Fetch, told).await?;
         page = read.next;
         number += 1;
         match &page {
@@ -92,8 +92,10 @@ async fn read_by_id(engine: &Engine, flow: &LoadedFlow, task: &FetchTask, source
             None => gone.push(bury(engine, flow, &header, id).await?),
         }
     }
-    pass_on(engine, flow, &header, records).await?;
-    runs::report(engine, &header, Step::Fetch, task.ids.len() as u64, &gone, calls.count()).await?;
+    let chunks = pass_on(engine, flow, &header, records).await?;
+    let taken = gone.iter().map(|result| &result.key).collect();
+    let told = Told { chunks, taken, results: &gone, calls: calls.count() };
+    runs::report(engine, &header, Step::Fetch, told).await?;
     runs::fetched_all(engine, &task.header, None).await
 }
 
@@ -139,19 +141,24 @@ fn gone_cause(target: &str, state: Option<State>, number: &str) -> Cause {
     }
 }
 
+/// Sends records on to map; returns the names of their chunks.
 async fn pass_on(
     engine: &Engine,
     flow: &LoadedFlow,
     header: &Header,
     records: Vec<SourceRecord>,
-) -> Result<(), Failure> {
-    let mut messages = Vec::new();
+) -> Result<BTreeSet<String>, Failure> {
+    let (mut messages, mut names) = (Vec::new(), BTreeSet::new());
     for (lane, number, records) in chunks(records, flow.lanes) {
         let chunk = format!("{}-{lane}-{number}", header.chunk);
+        names.insert(chunk.clone());
         let header = Header { chunk, lane, ..header.clone() };
         messages.push(QueueMessage::pack(&Task::Map(MapTask { header, records }))?);
     }
-    if messages.is_empty() { Ok(()) } else { engine.queue.send(Step::Map, &messages).await }
+    if !messages.is_empty() {
+        engine.queue.send(Step::Map, &messages).await?;
+    }
+    Ok(names)
 }
 
 /// Splits records into lanes, and lanes into chunks that fit a message: (lane, number, records).

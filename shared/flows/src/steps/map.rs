@@ -12,7 +12,7 @@ use crate::Engine;
 use crate::cents::{self, Posting, Sheet};
 use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::rows::row_cause;
-use crate::runs::{self, RecordResult};
+use crate::runs::{self, RecordResult, Told};
 use crate::settings::decide_order_codes;
 use crate::steps::settle;
 use crate::{trail, waiting};
@@ -49,7 +49,8 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
         let next = Task::Check(CheckTask { header: header.clone(), records: mapped });
         engine.queue.send(Step::Check, &[QueueMessage::pack(&next)?]).await?;
     }
-    runs::report(engine, header, Step::Map, 0, &results, 0).await
+    let taken = task.records.iter().map(|record| &record.key).collect();
+    runs::report(engine, header, Step::Map, Told { taken, results: &results, ..Told::default() }).await
 }
 
 /// What became of a source record.

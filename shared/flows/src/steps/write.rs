@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::Engine;
 use crate::ledger::{self, Claim, Entry, State};
 use crate::loaded::{LoadedFlow, flow_of_version};
-use crate::runs::{self, RecordResult};
+use crate::runs::{self, RecordResult, Told};
 use crate::steps::check::describe;
 use crate::steps::settle;
 use crate::{connections, trail, waiting};
@@ -37,7 +37,7 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
         Err(failure) => {
             let all = open_records(&task.decisions);
             results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &all, failure).await?);
-            return runs::report(engine, header, Step::Write, 0, &results, 0).await;
+            return runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await;
         }
     };
     let stop_at = engine.clock.now() + WRITE_FOR;
@@ -64,7 +64,7 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
             waiting_records.iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect();
         results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &open, failure).await?);
     }
-    runs::report(engine, header, Step::Write, 0, &results, 0).await
+    runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await
 }
 
 fn open_records(decisions: &[Decision]) -> Vec<(RecordKey, String)> {

@@ -12,6 +12,9 @@ use crate::ledger::{self, Claim, State};
 use crate::links::{self, StoredLink};
 use crate::loaded::LoadedFlow;
 
+/// Delivery addresses that are remembered of one customer.
+const MOST_ADDRESSES: usize = 500;
+
 /// The customer's link, with contact and delivery address as far as the document needs them.
 pub async fn ensure(
     engine: &Engine,
@@ -105,7 +108,13 @@ async fn remember(
     wanted: &CustomerDecision,
     link: &CustomerLink,
 ) -> Result<(), Failure> {
-    let stored = StoredLink { link: Some(link.clone()), content_hash: wanted.content_hash.clone() };
+    let mut link = link.clone();
+    // One debtor for all guests has as many delivery addresses as guests, and a stored item has its size. What is
+    // forgotten here is found again by the target.
+    if link.addresses.len() > MOST_ADDRESSES {
+        link.addresses.retain(|key, _| Some(key) == wanted.delivery_key.as_ref());
+    }
+    let stored = StoredLink { link: Some(link), content_hash: wanted.content_hash.clone() };
     links::remember_customer(engine, &flow.tenant, &flow.flow.to, &wanted.key_hash, &stored).await
 }
 
