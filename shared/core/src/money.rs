@@ -43,6 +43,11 @@ impl Currency {
         round(amount, self.decimals())
     }
 
+    /// An amount as people write it, with this currency's decimals: `12.10`.
+    pub fn text(&self, amount: Decimal) -> String {
+        format!("{:.*}", self.decimals() as usize, self.round(amount))
+    }
+
     /// The smallest amount: 0.01 for the euro, 1 for the yen.
     pub fn unit(&self) -> Decimal {
         Decimal::new(1, self.decimals())
@@ -125,6 +130,8 @@ mod tests {
         assert_eq!(round(d("1.005"), 2), d("1.01"));
         assert_eq!(round(d("-1.005"), 2), d("-1.01"));
         assert_eq!(Currency::new("jpy").unwrap().round(d("10.5")), d("11"));
+        assert_eq!(Currency::EUR.text(d("12.1")), "12.10");
+        assert_eq!(Currency::new("JPY").unwrap().text(d("995.0")), "995");
     }
 
     #[test]

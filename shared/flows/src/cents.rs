@@ -200,14 +200,15 @@ fn rounding_line(difference: Decimal, rule: &Rounding) -> Result<Line, Failure> 
 }
 
 fn sums(order: &Order, net: Decimal, tax: Decimal, paid: Decimal) -> String {
+    let text = |amount: Decimal| order.currency.text(amount);
     format!(
         "posted, this would be net {} + tax {} = {}, but {} {} was paid (difference {})",
-        net.normalize(),
-        tax.normalize(),
-        (net + tax).normalize(),
-        paid.normalize(),
+        text(net),
+        text(tax),
+        text(net + tax),
+        text(paid),
         order.currency,
-        (paid - net - tax).normalize()
+        text(paid - net - tax)
     )
 }
 
@@ -260,7 +261,7 @@ mod tests {
         let failure = prove(&mut order, EXACT, None).unwrap_err();
         assert!(matches!(failure, Failure::Reject(_)));
         let text = failure.to_string();
-        assert!(text.contains("net 99 + tax 20.79 = 119.79, but 119.8 EUR was paid (difference 0.01)"), "{text}");
+        assert!(text.contains("net 99.00 + tax 20.79 = 119.79, but 119.80 EUR was paid (difference 0.01)"), "{text}");
         let small = Rounding { max: d("0.005"), ..rounding() };
         assert!(
             prove(&mut order.clone(), EXACT, Some(&small)).unwrap_err().to_string().contains("settings.rounding.max")

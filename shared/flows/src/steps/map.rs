@@ -192,7 +192,12 @@ fn order_warnings(order: &Order) -> Vec<Cause> {
         .map(|refund| {
             Cause::new(
                 "refund_not_handled",
-                format!("refund {} of {} {} is not yet handled", refund.id, refund.total.normalize(), order.currency),
+                format!(
+                    "refund {} of {} {} is not yet handled",
+                    refund.id,
+                    order.currency.text(refund.total),
+                    order.currency
+                ),
             )
             .advice("book the credit note by hand")
         })
