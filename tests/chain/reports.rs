@@ -56,3 +56,23 @@ async fn messages_that_are_handled_twice_count_once_where_they_came_furthest() {
     let shown: Vec<(&str, Outcome)> = results.iter().map(|r| (r.label.as_str(), r.outcome)).collect();
     assert_eq!(shown, [("1", Outcome::Created), ("2", Outcome::Unchanged), ("3", Outcome::Created)]);
 }
+
+#[tokio::test]
+async fn a_run_that_does_not_move_is_given_up_only_after_a_second_look() {
+    let world = World::new(yaml).await;
+    let (engine, tenant) = (&world.embedded.engine, &world.tenant);
+    runs::start(engine, tenant, FLOW, runs::Scope::default()).await.expect("started").expect("no run is open");
+    let look = async |hours| {
+        world.sandbox.clock().advance(chrono::TimeDelta::hours(hours));
+        koppel_flows::steps::end_run(engine, tenant, FLOW).await.expect("a look")
+    };
+    assert_eq!(look(0).await, None);
+    // The machine slept: the run is old, but nobody has had a chance to work on it.
+    assert_eq!(look(7).await, None);
+    assert_eq!(look(1).await, None);
+    let given_up = look(2).await.expect("the flow must be able to go on");
+    assert_eq!(given_up.incomplete.expect("a cause").code, "run_incomplete");
+    // The next run reads what this one did not.
+    let ended = world.run().await;
+    assert_eq!(ended.funnel.count(Outcome::Created), 6, "{:#?}", ended.by_label);
+}

@@ -129,9 +129,23 @@ impl Task {
     }
 
     /// Identity for de-duplication in a queue: the same work always has the same id.
+    ///
+    /// The records are part of it: a step that is repeated may pass on records that it could not pass on before, and
+    /// they must not be taken for the message that left them out.
     pub fn dedup_id(&self) -> String {
         let header = self.header();
-        format!("{}#{}#{}#{}", self.step(), header.flow, header.run, header.chunk)
+        let records = self.keys().fold(FNV_START, |hash, key| fnv(fnv(hash, key.as_str()), "\0"));
+        format!("{}#{}#{}#{}#{records:x}", self.step(), header.flow, header.run, header.chunk)
+    }
+
+    /// Keys of the records that travel with this task.
+    fn keys(&self) -> Box<dyn Iterator<Item = &RecordKey> + '_> {
+        match self {
+            Self::Fetch(task) => Box::new(task.ids.iter()),
+            Self::Map(task) => Box::new(task.records.iter().map(|record| &record.key)),
+            Self::Check(task) => Box::new(task.records.iter().map(|record| &record.key)),
+            Self::Write(task) => Box::new(task.decisions.iter().map(|decision| &decision.record.key)),
+        }
     }
 }
 
@@ -273,12 +287,16 @@ pub struct WriteTask {
     pub decisions: Vec<Decision>,
 }
 
-/// Lane of a partition key: the same key always goes the same way (FNV-1a, so that it never changes between builds).
+/// Lane of a partition key: the same key always goes the same way.
 pub fn lane_of(partition: &str, lanes: u32) -> u32 {
-    let hash = partition
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    u32::try_from(hash % u64::from(lanes.max(1))).unwrap_or(0)
+    u32::try_from(fnv(FNV_START, partition) % u64::from(lanes.max(1))).unwrap_or(0)
+}
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a, because it must never change between builds.
+fn fnv(hash: u64, text: &str) -> u64 {
+    text.bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -307,6 +325,31 @@ mod tests {
         assert!(text.starts_with(r#"{"type":"map.v1","body""#), "{text}");
         assert!(text.contains("9.950000000000001") && text.contains("9007199254740993"), "{text}");
         assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task);
+    }
+
+    #[test]
+    fn the_same_work_has_the_same_id_and_other_records_another() {
+        let task = |keys: &[&str]| {
+            let record = |key: &&str| SourceRecord {
+                key: NonEmpty::new(key).unwrap(),
+                label: String::new(),
+                partition: String::new(),
+                modified_at: None,
+                raw: serde_json::Value::Null,
+            };
+            let header = Header {
+                tenant: Tenant::default(),
+                flow: "f".into(),
+                run: "r".into(),
+                config_version: 1,
+                chunk: "page-0-0-0".into(),
+                lane: 0,
+            };
+            Task::Map(MapTask { header, records: keys.iter().map(record).collect() }).dedup_id()
+        };
+        assert_eq!(task(&["1", "2"]), task(&["1", "2"]));
+        assert_ne!(task(&["1", "2"]), task(&["1", "2", "3"]));
+        assert_ne!(task(&["1", "2"]), task(&["12"]));
     }
 
     #[test]

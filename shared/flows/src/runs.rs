@@ -22,8 +22,11 @@ use crate::Engine;
 const KEEP_REPORTS: TimeDelta = TimeDelta::days(14);
 /// A run of which nothing was read after this time has lost its first message (or waits for its source: harmless).
 const RESEND_AFTER: TimeDelta = TimeDelta::minutes(10);
-/// A run without an end after this time is given up, so that its flow can go on.
-const STUCK_AFTER: TimeDelta = TimeDelta::hours(6);
+/// A run without an end after this time is doubted.
+const DOUBTED_AFTER: TimeDelta = TimeDelta::hours(6);
+/// A doubted run in which nothing ends for this time is given up, so that its flow can go on. Looked at twice, because a
+/// machine that slept has a run that is old but not stuck.
+const GIVEN_UP_AFTER: TimeDelta = TimeDelta::hours(2);
 
 /// Where a flow stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,6 +93,9 @@ pub struct Run {
     /// The first fetch, to send again when a crash lost it.
     #[serde(default)]
     pub first_fetch: Option<FetchTask>,
+    /// Since when it is doubted, and how far it was then.
+    #[serde(default)]
+    pub doubted: Option<(DateTime<Utc>, u64)>,
 }
 
 /// How one record ended, for tables and `koppel run`. Sealed: it names the customer.
@@ -239,6 +245,7 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
         funnel: Funnel::default(),
         hints: HintCounts::default(),
         first_fetch: Some(first.clone()),
+        doubted: None,
     };
     state.open_run = Some(id.clone());
     state.last_started = Some(now);
@@ -246,8 +253,17 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
     let task = Task::Fetch(first);
     // The run before the state, the state before the message: a crash in between leaves an open run whose first fetch
     // `finish` sends again.
-    put(engine, &run_key(tenant, flow, &id), &run, Condition::Always, Some(now + KEEP_REPORTS)).await?;
-    put(engine, &key, &state, condition, None).await?;
+    let kept_until = Some(now + KEEP_REPORTS);
+    match put(engine, &run_key(tenant, flow, &id), &run, Condition::Absent, kept_until).await {
+        // Another host starts one at the very same moment.
+        Err(Failure::Retry { reason: RetryReason::Busy, .. }) => return Ok(None),
+        written => written?,
+    };
+    if let Err(failure) = put(engine, &key, &state, condition, None).await {
+        // Somebody else's run is open, or the store is down: a run that nobody knows of must not stay behind.
+        engine.store.delete(&run_key(tenant, flow, &id), Condition::Always).await?;
+        return Err(failure);
+    }
     engine.queue.send(Step::Fetch, &[QueueMessage::pack(&task)?]).await?;
     Ok(Some(id))
 }
@@ -462,8 +478,7 @@ pub async fn finish(engine: &Engine, tenant: &Tenant, flow: &str) -> Result<Opti
         let done = run.fetched_all && counts.are_final();
         (run.funnel, run.hints) = (counts.funnel, counts.hints);
         if !done {
-            if now - run.started_at < STUCK_AFTER {
-                send_lost_fetch(engine, &run_key, &run, run_item.version).await?;
+            if !is_stuck(engine, &run_key, &mut run, run_item.version).await? {
                 return Ok(None);
             }
             run.incomplete = Some(
@@ -511,7 +526,7 @@ pub(crate) async fn end_one(
     let done = run.fetched_all && counts.are_final();
     run.funnel = counts.funnel;
     if !done {
-        if now - run.started_at < STUCK_AFTER {
+        if !is_stuck(engine, &key, &mut run, item.version).await? {
             return Ok(None);
         }
         run.incomplete = Some(crate::hints::stuck(flow, &run.funnel));
@@ -519,6 +534,24 @@ pub(crate) async fn end_one(
     run.finished_at = Some(now);
     put(engine, &key, &run, Condition::Version(item.version), item.expires_at).await?;
     Ok(Some(Some(run)))
+}
+
+/// The run is old and has not moved between two looks. Before that, a first fetch that was lost is sent again.
+async fn is_stuck(engine: &Engine, key: &Key, run: &mut Run, version: u64) -> Result<bool, Failure> {
+    let now = engine.clock.now();
+    if now - run.started_at < DOUBTED_AFTER {
+        send_lost_fetch(engine, key, run, version).await?;
+        return Ok(false);
+    }
+    let moved = run.funnel.fetched + run.funnel.settled();
+    match run.doubted {
+        Some((since, before)) if before == moved => Ok(now - since >= GIVEN_UP_AFTER),
+        _ => {
+            run.doubted = Some((now, moved));
+            put(engine, key, run, Condition::Version(version), Some(now + KEEP_REPORTS)).await?;
+            Ok(false)
+        }
+    }
 }
 
 /// Sends the first fetch again, once, when a crash between the run and its message seems to have lost it.
