@@ -89,6 +89,7 @@ impl ReceivingQueue for SqsQueue {
     /// Each letter is sent before it is removed, so that none is lost in between; a step recognises work done twice.
     async fn redrive(&self, step: Step) -> Result<u64, Failure> {
         let (from, to) = (self.names.dead_letters(step)?, self.names.queue(step)?);
+        let begun = chrono::Utc::now().timestamp_millis();
         let mut moved = 0;
         loop {
             let messages = self.take(from, 10, LOOK).await?;
@@ -96,6 +97,11 @@ impl ReceivingQueue for SqsQueue {
                 return Ok(moved);
             }
             for message in messages {
+                // It was sent again and is back already: moving it once more would go on for ever.
+                let arrived: i64 = system(&message, &System::SentTimestamp).parse().unwrap_or(0);
+                if arrived > begun {
+                    return Ok(moved);
+                }
                 self.client
                     .send_message()
                     .queue_url(to)
