@@ -72,7 +72,7 @@ async fn a_run_that_does_not_move_is_given_up_only_after_a_second_look() {
     assert_eq!(look(1).await, None);
     let given_up = look(2).await.expect("the flow must be able to go on");
     assert_eq!(given_up.incomplete.expect("a cause").code, "run_incomplete");
-    // The next run reads what this one did not.
-    let ended = world.run().await;
-    assert_eq!(ended.funnel.count(Outcome::Created), 6, "{:#?}", ended.by_label);
+    // The next run can begin, and whoever reads them first, all orders arrive once.
+    world.run().await;
+    assert_eq!(world.sales_orders().len(), 6);
 }

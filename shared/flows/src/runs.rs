@@ -2,6 +2,8 @@
 //!
 //! Every step puts one report per chunk under a fixed key, so that a message handled twice counts once.
 
+mod result;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -13,10 +15,11 @@ use koppel_core::message::{FetchTask, Header, Step, Task};
 use koppel_core::outcome::{Funnel, Outcome};
 use koppel_core::ports::store::partition;
 use koppel_core::ports::{Condition, Key, QueueMessage};
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::Engine;
+
+pub use result::RecordResult;
 
 /// Reports are needed while a run is looked at, not for ever.
 const KEEP_REPORTS: TimeDelta = TimeDelta::days(14);
@@ -96,75 +99,6 @@ pub struct Run {
     /// Since when it is doubted, and how far it was then.
     #[serde(default)]
     pub doubted: Option<(DateTime<Utc>, u64)>,
-}
-
-/// How one record ended, for tables and `koppel run`. Sealed: it names the customer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordResult {
-    /// Record.
-    pub key: RecordKey,
-    /// What a merchant calls it.
-    pub label: String,
-    /// Status in the source.
-    #[serde(default)]
-    pub status: String,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why, when it did not arrive.
-    #[serde(default)]
-    pub cause: Option<Cause>,
-    /// Things a person should know.
-    #[serde(default)]
-    pub warnings: Vec<Cause>,
-    /// Number in the target.
-    #[serde(default)]
-    pub target_number: String,
-    /// Customer name.
-    #[serde(default)]
-    pub customer: String,
-    /// Number of lines.
-    #[serde(default)]
-    pub lines: usize,
-    /// Net as posted.
-    #[serde(default)]
-    pub net: Option<Decimal>,
-    /// Tax as posted.
-    #[serde(default)]
-    pub tax: Option<Decimal>,
-    /// Total as posted.
-    #[serde(default)]
-    pub total: Option<Decimal>,
-    /// Calls made for this record alone.
-    #[serde(default)]
-    pub calls: usize,
-}
-
-impl RecordResult {
-    /// A result with nothing but the outcome.
-    pub fn new(key: &RecordKey, label: &str, outcome: Outcome) -> Self {
-        Self {
-            key: key.clone(),
-            label: label.to_owned(),
-            status: String::new(),
-            outcome,
-            cause: None,
-            warnings: Vec::new(),
-            target_number: String::new(),
-            customer: String::new(),
-            lines: 0,
-            net: None,
-            tax: None,
-            total: None,
-            calls: 0,
-        }
-    }
-
-    /// With the reason.
-    #[must_use]
-    pub fn because(mut self, cause: Cause) -> Self {
-        self.cause = Some(cause);
-        self
-    }
 }
 
 /// What one step did with one chunk. Told again, a report is added to what it said before: a message that is handled
