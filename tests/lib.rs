@@ -1,1 +1,1 @@
-//! placeholder
+//! Nothing is exported: the tests stand in `main.rs`, as one binary.
