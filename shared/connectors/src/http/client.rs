@@ -121,13 +121,13 @@ impl HttpClient {
 
     async fn try_send(&self, request: &Request, judge: &dyn Judge, calls: &Calls) -> Result<Answer, Failure> {
         let address = self.address(request)?;
-        let endpoint = request.endpoint_name();
+        let (endpoint, method) = (request.endpoint_name(), request.method.name());
         let _slot = match &self.at_once {
             Some(slots) => slots.acquire().await.ok(),
             None => None,
         };
         self.check_deadline(calls)?;
-        self.budget.take(calls.priority, &endpoint).await?;
+        self.budget.take(calls.priority, &endpoint, method).await?;
         // Again: taking from a shared budget may have lasted, and who is late must not write.
         self.check_deadline(calls)?;
         let answer = self.follow(request, address, calls).await?;
@@ -136,12 +136,12 @@ impl HttpClient {
         self.budget.learn(&judge.limits(&answer, now), now).await;
         match verdict {
             Verdict::Accept => {
-                self.budget.succeeded(&endpoint).await;
+                self.budget.succeeded(&endpoint, method).await;
                 Ok(answer)
             }
             Verdict::Fail(failure) => {
                 if judge.counts_as_error(&answer) {
-                    self.budget.failed(&endpoint).await;
+                    self.budget.failed(&endpoint, method).await;
                 }
                 if let Failure::Retry { reason: RetryReason::Throttled, after: Some(after), .. } = &failure {
                     if judge.throttles_endpoint_only(&answer, now) {

@@ -11,8 +11,6 @@ use crate::runs::read_required;
 
 /// Dead letters are kept for two weeks; then there is nothing left to do about them.
 pub(super) const KEEP_DEAD_LETTERS: TimeDelta = TimeDelta::days(14);
-/// A budget that was low is full again a day later.
-const KEEP_BUDGET: TimeDelta = TimeDelta::hours(24);
 /// Others note at the same time.
 const TRIES: usize = 5;
 
@@ -78,14 +76,6 @@ fn alert_of(event: &Event) -> Option<Alert> {
                 .with(vec![detail])
                 .meanwhile("Their records do not arrive before. Nothing is lost: the messages are kept for 14 days.");
             (alert, KEEP_DEAD_LETTERS)
-        }
-        EventKind::BudgetLow { connection, cause } => {
-            let title = format!("«{connection}» has few calls left");
-            let detail = Detail { what: cause.message.clone(), todo: cause.advice.clone(), ..Detail::default() };
-            let alert = Alert::new(format!("budget/{connection}"), Severity::Info, title, event.at)
-                .with(vec![detail])
-                .meanwhile("Orders go first. What has no calls left waits and goes on by itself.");
-            (alert, KEEP_BUDGET)
         }
         _ => return None,
     };

@@ -12,7 +12,8 @@ use crate::Engine;
 use crate::config::{Config, FlowConfig, StoredConfig};
 use crate::connections::{self, Stopped};
 use crate::runs;
-use crate::steps::dead_man;
+use crate::steps::low_budget::Low;
+use crate::steps::{dead_man, low_budget};
 use crate::waiting::{self, WaitReason, Waiting};
 
 /// The other side is away: retries may still help for this long.
@@ -31,6 +32,10 @@ pub(super) async fn find(engine: &Engine, tenant: &Tenant, stored: &StoredConfig
         .filter(|(name, _)| config.connections.contains_key(*name))
         .map(|(name, stopped)| of_connection(config, name, stopped))
         .collect();
+    let low = low_budget::low(engine, tenant).await?;
+    found.extend(
+        low.iter().filter(|(name, _)| config.connections.contains_key(*name)).map(|(name, low)| of_budget(name, low)),
+    );
     for (name, flow) in &config.flows {
         let list = waiting::list(engine, tenant, name).await?;
         found.extend(of_waiting(name, flow, list, &stopped));
@@ -68,6 +73,12 @@ fn of_connection(config: &Config, name: &str, stopped: &Stopped) -> Alert {
                 ))
         }
     }
+}
+
+fn of_budget(name: &str, low: &Low) -> Alert {
+    Alert::new(format!("budget/{name}"), Severity::Warning, format!("«{name}» has few calls left today"), low.since)
+        .with(vec![detail_of(&low.cause)])
+        .meanwhile("Orders go first. What has no calls left waits and goes on by itself. Nothing is lost.")
 }
 
 /// One alert for each kind of cause: the same repair may help all of its records.

@@ -6,6 +6,7 @@
 mod check;
 pub(crate) mod dead_man;
 mod fetch;
+pub(crate) mod low_budget;
 mod map;
 pub mod preview;
 mod schedule;

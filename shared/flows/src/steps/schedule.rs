@@ -14,7 +14,7 @@ use crate::config::{StoredConfig, load_current};
 use crate::connections;
 use crate::hints;
 use crate::runs::{self, Run, Scope};
-use crate::steps::dead_man;
+use crate::steps::{dead_man, low_budget};
 use crate::waiting::{self, WaitReason};
 
 /// Most waiting records that one run fetches again.
@@ -41,6 +41,11 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
                     code = failure.cause().code,
                     "it is not known what is missing"
                 );
+            }
+        }
+        for name in stored.config.connections.keys() {
+            if let Err(failure) = low_budget::check(engine, &tenant, &stored, name).await {
+                tracing::info!(connection = name, class = failure.class(), "it is not known how many calls are left");
             }
         }
     }

@@ -79,13 +79,13 @@ impl CallBudget {
     }
 
     /// Takes one call, or says when there is one again.
-    pub async fn take(&self, priority: Priority, endpoint: &str) -> Result<(), Failure> {
+    pub async fn take(&self, priority: Priority, endpoint: &str, method: &str) -> Result<(), Failure> {
         let now = self.clock.now();
         if self.rules.unlimited() {
             // Without limits only a 429 blocks, and only this process knows: the others get their own.
             return self.known.lock().await.state.blocked(now).map_err(|wait| self.throttled(wait, now));
         }
-        self.change(|state| state.take(&self.rules, priority, endpoint, now))
+        self.change(|state| state.take(&self.rules, priority, (endpoint, method), now))
             .await?
             .map_err(|refusal| self.throttled(refusal, now))
     }
@@ -119,18 +119,18 @@ impl CallBudget {
         self.settle(|state| state.rest(endpoint, now, after)).await;
     }
 
-    /// Counts an error answer of an endpoint.
-    pub async fn failed(&self, endpoint: &str) {
+    /// Counts an error answer of an endpoint to a call of this method.
+    pub async fn failed(&self, endpoint: &str, method: &str) {
         if self.rules.errors_per_hour.is_some() {
             let now = self.clock.now();
-            self.settle(|state| state.failed(&self.rules, endpoint, now)).await;
+            self.settle(|state| state.failed(&self.rules, endpoint, method, now)).await;
         }
     }
 
     /// An endpoint answered well: a probe that succeeded closes the circuit.
-    pub async fn succeeded(&self, endpoint: &str) {
+    pub async fn succeeded(&self, endpoint: &str, method: &str) {
         if self.rules.errors_per_hour.is_some() && self.known.lock().await.state.is_probing(endpoint) {
-            self.settle(|state| state.succeeded(endpoint)).await;
+            self.settle(|state| state.succeeded(endpoint, method)).await;
         }
     }
 

@@ -116,6 +116,10 @@ struct Errors {
     times: Vec<DateTime<Utc>>,
     open_until: Option<DateTime<Utc>>,
     probe_since: Option<DateTime<Utc>>,
+    /// Method of the call that failed last.
+    failing: String,
+    /// A probe by another method was answered well: the circuit is closed, and opens again at the first error.
+    on_trial: bool,
 }
 
 impl State {
@@ -133,11 +137,11 @@ impl State {
         &mut self,
         rules: &Rules,
         priority: Priority,
-        endpoint: &str,
+        (endpoint, method): (&str, &str),
         now: DateTime<Utc>,
     ) -> Result<(), Refusal> {
         self.blocked(now)?;
-        self.check_errors(endpoint, now)?;
+        self.check_errors(endpoint, method, now)?;
         if let Some(limit) = rules.per_day {
             let keep = kept(limit, priority);
             self.day.check(Window::Day, limit, keep, now).map_err(|until| Refusal {
@@ -164,7 +168,7 @@ impl State {
             self.minute.add(Window::Minute, now);
         }
         if let Some(errors) = self.errors.get_mut(endpoint)
-            && errors.open_until.is_some()
+            && errors.probes(method)
         {
             errors.probe_since = Some(now);
         }
@@ -225,17 +229,19 @@ impl State {
         self.blocked_until = self.blocked_until.max(other.blocked_until);
     }
 
+    /// A success of this endpoint would change its circuit.
     pub fn is_probing(&self, endpoint: &str) -> bool {
-        self.errors.get(endpoint).is_some_and(|errors| errors.open_until.is_some())
+        self.errors.get(endpoint).is_some_and(|errors| errors.open_until.is_some() || errors.on_trial)
     }
 
-    pub fn failed(&mut self, rules: &Rules, endpoint: &str, now: DateTime<Utc>) {
+    pub fn failed(&mut self, rules: &Rules, endpoint: &str, method: &str, now: DateTime<Utc>) {
         let Some(limit) = rules.errors_per_hour else { return };
         self.errors.retain(|_, errors| errors.is_alive(now));
         let errors = self.errors.entry(endpoint.to_owned()).or_default();
         errors.times.retain(|time| now - *time < TimeDelta::hours(1));
         errors.times.push(now);
-        let probe_failed = errors.probe_since.take().is_some();
+        method.clone_into(&mut errors.failing);
+        let probe_failed = errors.probe_since.take().is_some() || std::mem::take(&mut errors.on_trial);
         if probe_failed || errors.times.len() >= limit as usize {
             errors.open_until = Some(now + TimeDelta::hours(1));
         }
@@ -249,17 +255,24 @@ impl State {
         errors.probe_since = None;
     }
 
-    pub fn succeeded(&mut self, endpoint: &str) {
-        self.errors.remove(endpoint);
+    /// The method that failed works again: all is forgotten. When another one works (a search before the write), the
+    /// circuit closes on trial: an endpoint answers searches well while it still refuses every write.
+    pub fn succeeded(&mut self, endpoint: &str, method: &str) {
+        let Some(errors) = self.errors.get_mut(endpoint) else { return };
+        if errors.failing == method || errors.failing.is_empty() {
+            self.errors.remove(endpoint);
+        } else {
+            (errors.open_until, errors.probe_since, errors.on_trial) = (None, None, true);
+        }
     }
 
-    /// A closed circuit lets everything through, an open one nothing, and after its hour exactly one probe. A probe
-    /// that never reported (its process died) is forgotten after two minutes.
-    fn check_errors(&self, endpoint: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let Some(errors) = self.errors.get(endpoint) else { return Ok(()) };
-        let Some(open_until) = errors.open_until else { return Ok(()) };
+    /// A closed circuit lets everything through, an open one nothing, and after its hour exactly one probe; a circuit on
+    /// trial one call at a time of the method that failed. A probe that never reported (its process died) is forgotten
+    /// after two minutes.
+    fn check_errors(&self, endpoint: &str, method: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let Some(errors) = self.errors.get(endpoint).filter(|errors| errors.probes(method)) else { return Ok(()) };
         let probe_until = errors.probe_since.map(|since| since + TimeDelta::minutes(2));
-        let until = if open_until > now { Some(open_until) } else { probe_until.filter(|until| *until > now) };
+        let until = [errors.open_until, probe_until].into_iter().flatten().filter(|until| *until > now).max();
         match until {
             Some(until) => Err(Refusal {
                 until,
@@ -277,9 +290,14 @@ fn kept(limit: u32, priority: Priority) -> u32 {
 }
 
 impl Errors {
+    /// A call of this method would be a probe.
+    fn probes(&self, method: &str) -> bool {
+        self.open_until.is_some() || (self.on_trial && self.failing == method)
+    }
+
     fn is_alive(&self, now: DateTime<Utc>) -> bool {
         self.open_until.is_some_and(|until| now - until < TimeDelta::days(1))
-            || self.times.last().is_some_and(|time| now - *time < TimeDelta::hours(1))
+            || self.times.last().is_some_and(|time| now - *time < TimeDelta::hours(if self.on_trial { 24 } else { 1 }))
     }
 }
 

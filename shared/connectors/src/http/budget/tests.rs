@@ -31,7 +31,7 @@ fn refused(result: Result<(), Failure>) -> (u64, String) {
 
 async fn take(budget: &CallBudget, calls: u32) {
     for _ in 0..calls {
-        budget.take(Priority::Orders, "orders").await.unwrap();
+        budget.take(Priority::Orders, "orders", "POST").await.unwrap();
     }
 }
 
@@ -40,7 +40,7 @@ async fn a_system_without_limits_costs_no_store_call() {
     let (_, store, deps) = world();
     let budget = budget(&deps, Limits { concurrency: Some(2), ..Limits::default() });
     take(&budget, 500).await;
-    budget.failed("orders").await;
+    budget.failed("orders", "POST").await;
     assert_eq!(store.gets.load(Ordering::Relaxed) + store.puts.load(Ordering::Relaxed), 0);
 }
 
@@ -58,7 +58,7 @@ async fn the_minute_is_full_and_opens_again() {
     let (clock, _, deps) = world();
     let budget = budget(&deps, only_minute(10));
     take(&budget, 10).await;
-    let (wait, code) = refused(budget.take(Priority::Orders, "orders").await);
+    let (wait, code) = refused(budget.take(Priority::Orders, "orders", "POST").await);
     assert_eq!(code, "minute_limit");
     assert!((60..=65).contains(&wait), "{wait}");
     clock.forward(i64::try_from(wait).unwrap());
@@ -72,7 +72,7 @@ async fn no_minute_holds_more_calls_than_the_limit_whoever_makes_them() {
     let mut made: Vec<DateTime<Utc>> = Vec::new();
     for turn in 0..400_u32 {
         let process = &processes[(turn % 3) as usize];
-        if process.take(Priority::Orders, "orders").await.is_ok() {
+        if process.take(Priority::Orders, "orders", "POST").await.is_ok() {
             made.push(clock.now());
         }
         clock.forward(if turn % 50 == 0 { 7 } else { 1 });
@@ -94,7 +94,7 @@ async fn processes_at_the_same_moment_share_one_minute() {
             tokio::spawn(async move {
                 let mut taken = 0;
                 for _ in 0..6 {
-                    taken += usize::from(budget.take(Priority::Orders, "orders").await.is_ok());
+                    taken += usize::from(budget.take(Priority::Orders, "orders", "POST").await.is_ok());
                 }
                 taken
             })
@@ -112,12 +112,12 @@ async fn a_fifth_of_the_day_is_kept_for_orders() {
     let (clock, _, deps) = world();
     let budget = budget(&deps, Limits { calls_per_day: Some(100), ..Limits::default() });
     for _ in 0..80 {
-        budget.take(Priority::Customers, "customers").await.unwrap();
+        budget.take(Priority::Customers, "customers", "POST").await.unwrap();
     }
-    let (_, code) = refused(budget.take(Priority::Refunds, "refunds").await);
+    let (_, code) = refused(budget.take(Priority::Refunds, "refunds", "POST").await);
     assert_eq!(code, "day_limit");
     take(&budget, 20).await;
-    let (wait, _) = refused(budget.take(Priority::Orders, "orders").await);
+    let (wait, _) = refused(budget.take(Priority::Orders, "orders", "POST").await);
     assert!((86_400..=88_200).contains(&wait), "{wait}");
     clock.forward(i64::try_from(wait).unwrap());
     take(&budget, 1).await;
@@ -138,7 +138,7 @@ async fn what_is_less_urgent_stops_first_when_the_day_runs_short() {
         (Priority::Orders, 100),
     ];
     for (priority, until) in order {
-        while budget.take(priority, "any").await.is_ok() {
+        while budget.take(priority, "any", "GET").await.is_ok() {
             made += 1;
         }
         assert_eq!(made, until, "{priority:?}");
@@ -151,7 +151,7 @@ async fn a_look_shows_every_window_and_takes_no_call() {
     let budget = budget(&deps, LIMITS);
     assert_eq!(budget.look().await.unwrap().windows[0].resets_at, None);
     take(&budget, 4).await;
-    budget.failed("orders").await;
+    budget.failed("orders", "POST").await;
     let puts = store.puts.load(Ordering::Relaxed);
     let view = budget.look().await.unwrap();
     assert_eq!(store.puts.load(Ordering::Relaxed), puts);
@@ -182,11 +182,11 @@ async fn what_the_system_tells_replaces_the_count_until_its_reset() {
     one.learn(&[Learned { window: Window::Minute, remaining: 2, reset }], clock.now()).await;
     take(&one, 1).await;
     take(&other, 1).await;
-    assert_eq!(refused(one.take(Priority::Orders, "orders").await), (20, "minute_limit".into()));
-    assert_eq!(refused(other.take(Priority::Orders, "orders").await), (20, "minute_limit".into()));
+    assert_eq!(refused(one.take(Priority::Orders, "orders", "POST").await), (20, "minute_limit".into()));
+    assert_eq!(refused(other.take(Priority::Orders, "orders", "POST").await), (20, "minute_limit".into()));
     clock.forward(20);
     take(&other, 60).await;
-    refused(one.take(Priority::Orders, "orders").await);
+    refused(one.take(Priority::Orders, "orders", "POST").await);
 }
 
 #[tokio::test]
@@ -200,10 +200,10 @@ async fn within_a_window_the_count_only_goes_down() {
     // The answer of an earlier call comes late.
     budget.learn(&[Learned { window: Window::Minute, remaining: 3, reset }], clock.now()).await;
     take(&budget, 1).await;
-    refused(budget.take(Priority::Orders, "orders").await);
+    refused(budget.take(Priority::Orders, "orders", "POST").await);
     // A reset in the past tells nothing.
     budget.learn(&[Learned { window: Window::Minute, remaining: 50, reset: clock.now() }], clock.now()).await;
-    refused(budget.take(Priority::Orders, "orders").await);
+    refused(budget.take(Priority::Orders, "orders", "POST").await);
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn nothing_left_is_known_to_all_at_once() {
     take(&one, 1).await;
     let reset = clock.now() + TimeDelta::hours(3);
     one.learn(&[Learned { window: Window::Day, remaining: 0, reset }], clock.now()).await;
-    assert_eq!(refused(other.take(Priority::Orders, "orders").await), (3 * 3600, "day_limit".into()));
+    assert_eq!(refused(other.take(Priority::Orders, "orders", "POST").await), (3 * 3600, "day_limit".into()));
     clock.forward(3 * 3600);
     take(&other, 1).await;
 }
@@ -225,7 +225,7 @@ async fn a_wait_that_was_asked_for_holds_for_all() {
     let (one, other) = (budget(&deps, LIMITS), budget(&deps, LIMITS));
     take(&one, 1).await;
     one.block(clock.now(), Duration::from_secs(90)).await;
-    assert_eq!(refused(other.take(Priority::Orders, "orders").await), (90, "throttled".into()));
+    assert_eq!(refused(other.take(Priority::Orders, "orders", "POST").await), (90, "throttled".into()));
     clock.forward(90);
     take(&other, 1).await;
 }
@@ -237,28 +237,58 @@ async fn an_endpoint_with_too_many_errors_rests_and_is_probed_once() {
     let (one, other) = (budget(&deps, limits), budget(&deps, limits));
     for turn in 0..5 {
         let process = if turn % 2 == 0 { &one } else { &other };
-        process.take(Priority::Orders, "orders").await.unwrap();
-        process.failed("orders").await;
+        process.take(Priority::Orders, "orders", "POST").await.unwrap();
+        process.failed("orders", "POST").await;
         clock.forward(60);
     }
-    let (wait, code) = refused(one.take(Priority::Orders, "orders").await);
+    let (wait, code) = refused(one.take(Priority::Orders, "orders", "POST").await);
     assert_eq!((wait, code.as_str()), (3540, "error_limit"));
-    one.take(Priority::Orders, "items").await.unwrap();
+    one.take(Priority::Orders, "items", "POST").await.unwrap();
 
     clock.forward(3540);
-    one.take(Priority::Orders, "orders").await.unwrap();
-    let (wait, _) = refused(other.take(Priority::Orders, "orders").await);
+    one.take(Priority::Orders, "orders", "POST").await.unwrap();
+    let (wait, _) = refused(other.take(Priority::Orders, "orders", "POST").await);
     assert_eq!(wait, 120, "one probe at a time");
-    one.failed("orders").await;
-    let (wait, _) = refused(other.take(Priority::Orders, "orders").await);
+    one.failed("orders", "POST").await;
+    let (wait, _) = refused(other.take(Priority::Orders, "orders", "POST").await);
     assert_eq!(wait, 3600, "a probe that failed opens the circuit again");
 
     clock.forward(3600);
-    other.take(Priority::Orders, "orders").await.unwrap();
-    other.succeeded("orders").await;
+    other.take(Priority::Orders, "orders", "POST").await.unwrap();
+    other.succeeded("orders", "POST").await;
     for _ in 0..3 {
-        one.take(Priority::Orders, "orders").await.unwrap();
+        one.take(Priority::Orders, "orders", "POST").await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_search_that_works_does_not_clear_writes_that_fail() {
+    let (clock, _, deps) = world();
+    let limits = Limits { errors_per_hour: Some(5), ..Limits::default() };
+    let (one, other) = (budget(&deps, limits), budget(&deps, limits));
+    for _ in 0..5 {
+        one.take(Priority::Orders, "orders", "POST").await.unwrap();
+        one.failed("orders", "POST").await;
+    }
+    clock.forward(3600);
+    one.take(Priority::Orders, "orders", "GET").await.unwrap();
+    one.succeeded("orders", "GET").await;
+    other.take(Priority::Orders, "orders", "GET").await.unwrap();
+    other.take(Priority::Orders, "orders", "POST").await.unwrap();
+    let (wait, _) = refused(one.take(Priority::Orders, "orders", "POST").await);
+    assert_eq!(wait, 120, "writes are probed one at a time");
+    other.failed("orders", "POST").await;
+    let (wait, _) = refused(one.take(Priority::Orders, "orders", "GET").await);
+    assert_eq!(wait, 3600, "the first error opens the circuit again");
+
+    clock.forward(3600);
+    one.take(Priority::Orders, "orders", "POST").await.unwrap();
+    one.succeeded("orders", "POST").await;
+    for _ in 0..4 {
+        one.take(Priority::Orders, "orders", "POST").await.unwrap();
+        one.failed("orders", "POST").await;
+    }
+    one.take(Priority::Orders, "orders", "POST").await.unwrap();
 }
 
 #[tokio::test]
@@ -266,8 +296,8 @@ async fn errors_of_an_hour_ago_do_not_count() {
     let (clock, _, deps) = world();
     let budget = budget(&deps, Limits { errors_per_hour: Some(5), ..Limits::default() });
     for _ in 0..12 {
-        budget.take(Priority::Orders, "orders").await.unwrap();
-        budget.failed("orders").await;
+        budget.take(Priority::Orders, "orders", "POST").await.unwrap();
+        budget.failed("orders", "POST").await;
         clock.forward(16 * 60);
     }
 }
