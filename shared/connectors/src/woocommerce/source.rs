@@ -118,7 +118,7 @@ impl WooCommerceSource {
             _ => Place { offset: place.offset + (length - 1).max(1), last, length, blind: false },
         };
         let next = if more { Some(PageToken::pack(&next)?) } else { None };
-        Ok(FetchPage { records, next })
+        Ok(FetchPage { records, gone: Vec::new(), next })
     }
 }
 
@@ -147,7 +147,7 @@ impl Source for WooCommerceSource {
             match lost.take() {
                 // Nothing lies before the empty page: go on behind it.
                 Some(lost) if !anything_new && lost.empty => {
-                    return Ok(FetchPage { records: Vec::new(), next: lost.next });
+                    return Ok(FetchPage { next: lost.next, ..FetchPage::default() });
                 }
                 // Nothing lies between the known ids and that page: it can be read as it is.
                 Some(lost) if !anything_new && place.offset + place.length.max(1) == lost.offset => {

@@ -1,5 +1,6 @@
 //! Articles: simple, virtual, or a parent with variations.
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ pub struct Product {
     pub price: Option<Decimal>,
     /// The price includes tax.
     pub price_includes_tax: bool,
+    /// Percent of VAT on it, when the source knows: needed to make a price with tax of one without, and back.
+    pub vat_percent: Option<Decimal>,
     /// Currency of the price.
     pub currency: String,
     /// EAN or other GTIN.
@@ -33,8 +36,12 @@ pub struct Product {
     pub tax_class: String,
     /// Weight in kilograms.
     pub weight_kg: Option<Decimal>,
-    /// Visible in the shop.
+    /// To be seen in the shop.
     pub published: bool,
+    /// First day on which it is sold.
+    pub sold_from: Option<NaiveDate>,
+    /// Last day on which it is sold.
+    pub sold_until: Option<NaiveDate>,
     /// Groups it belongs to.
     pub categories: Vec<Category>,
     /// Choices (colour, size) and features (country of origin).
@@ -90,8 +97,8 @@ pub struct Image {
     pub url: String,
     /// Alternative text.
     pub alt: String,
-    /// Hash of the content, so that the same picture is not sent twice.
-    pub sha256: String,
+    /// Changes whenever the content may have changed: a hash, a version, or the moment of the last change.
+    pub version: String,
 }
 
 /// One variation of a variable article.
@@ -106,6 +113,10 @@ pub struct Variation {
     pub gtin: String,
     /// Price.
     pub price: Option<Decimal>,
+    /// Weight in kilograms.
+    pub weight_kg: Option<Decimal>,
+    /// To be seen in the shop.
+    pub published: bool,
     /// The choices that make this variation.
     pub attributes: Vec<Attribute>,
     /// Picture.

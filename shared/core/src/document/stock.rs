@@ -21,4 +21,24 @@ pub struct StockLevel {
     pub available: Decimal,
     /// The shop should keep count.
     pub manage_stock: bool,
+    /// The same by warehouse, when the source tells; the flow's settings say which of them count.
+    pub positions: Vec<StockPosition>,
+}
+
+/// What lies in one warehouse.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StockPosition {
+    /// Code of the warehouse.
+    pub warehouse: String,
+    /// Quantity on the shelf, in pieces.
+    pub on_hand: Decimal,
+    /// Quantity promised to sales orders.
+    pub reserved: Decimal,
+    /// Quantity on its way in.
+    pub incoming: Decimal,
+    /// What the source itself calls free, when it does.
+    pub free: Option<Decimal>,
+    /// Quantity that must stay there.
+    pub safety: Decimal,
 }

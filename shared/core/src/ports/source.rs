@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Calls;
+use super::target::Picture;
 use crate::document::Entity;
 use crate::error::Failure;
 use crate::keys::RecordKey;
@@ -25,6 +26,8 @@ pub struct FetchQuery {
 pub struct FetchPage {
     /// The records.
     pub records: Vec<SourceRecord>,
+    /// Records that the source tells to have lost since then.
+    pub gone: Vec<RecordKey>,
     /// Token of the next page; `None` at the end.
     pub next: Option<String>,
 }
@@ -64,6 +67,11 @@ pub trait Source: Send + Sync {
 
     /// Which records were changed, by a call that is much cheaper than reading them. `None` when there is no such call.
     async fn list_changed(&self, _window: &Window, _calls: &Calls) -> Result<Option<Vec<Changed>>, Failure> {
+        Ok(None)
+    }
+
+    /// The content of a picture that a record names, with its file name and media type; `None` when there is none there.
+    async fn fetch_picture(&self, _url: &str, _calls: &Calls) -> Result<Option<Picture>, Failure> {
         Ok(None)
     }
 

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::Calls;
-use crate::document::DocumentType;
-use crate::error::Failure;
+use crate::document::{DocumentType, Entity};
+use crate::error::{Cause, Failure};
 use crate::keys::NonEmpty;
-use crate::message::CustomerDecision;
+use crate::message::{Action, CustomerDecision};
 use crate::system::Lookup;
 
 /// A document that the target already has.
@@ -69,6 +69,44 @@ pub struct Sent {
     pub total: Option<rust_decimal::Decimal>,
 }
 
+/// A record that the target has, of an entity that is kept in step (products, stock, customers, prices).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Existing {
+    /// Id in the target.
+    pub id: String,
+    /// What the target shows for it: a code, an article number, an address.
+    pub label: String,
+    /// Its fields as the target's rows write them, so that both can be compared field by field. What has no field of its
+    /// own in the target's answer (categories by name, variations, pictures) stands under a name with `_` before it.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A record to create or change, of an entity that is kept in step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Natural key.
+    pub key: NonEmpty,
+    /// Create, or change what has this id.
+    pub action: Action,
+    /// Fields as the target's rows name them: all of them to create, those that differ to change.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// Pictures that `fields` speaks of and the target does not have yet.
+    pub pictures: Vec<Picture>,
+}
+
+/// A picture with its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// File name.
+    pub name: String,
+    /// Media type, such as `image/jpeg`.
+    pub media_type: String,
+    /// SHA-256 of the content, in hexadecimal digits.
+    pub sha256: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
 /// A system that documents are written to.
 #[async_trait]
 pub trait Target: Send + Sync {
@@ -116,6 +154,38 @@ pub trait Target: Send + Sync {
         calls: &Calls,
     ) -> Result<Sent, Failure>;
 
+    /// Records by natural key, with the fields that rows write. Asked for a whole chunk at once. A key that several
+    /// records have gives them all: the caller refuses to guess.
+    async fn find_records(
+        &self,
+        entity: Entity,
+        _keys: &[NonEmpty],
+        _calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        Err(cannot_send(entity))
+    }
+
+    /// Creates and changes records, with as few calls as the target allows; one result for each change, in their order.
+    /// An error of the whole means that nothing is known of any of them that has no result.
+    ///
+    /// Changes may be repeated: they hold values, never differences. Creating is not safe to repeat by itself: the
+    /// caller claims and searches first.
+    async fn send_records(
+        &self,
+        entity: Entity,
+        _changes: &[Change],
+        _calls: &Calls,
+    ) -> Result<Vec<Result<Sent, Failure>>, Failure> {
+        Err(cannot_send(entity))
+    }
+
     /// Reaches the system with the credentials and says who answers (name, version, administration).
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure>;
+}
+
+fn cannot_send(entity: Entity) -> Failure {
+    Failure::settings(
+        Cause::new("not_supported", format!("{entity} cannot be written to this system"))
+            .advice("koppel systems shows what each system can do"),
+    )
 }
