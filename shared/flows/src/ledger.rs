@@ -118,6 +118,25 @@ pub async fn entries(
 ///
 /// `Ok(Err(found))` when the thing is delivered already; a retry when somebody else holds a living claim.
 pub async fn claim(engine: &Engine, key: Key, run: &str) -> Result<Result<Claim, Box<Entry>>, Failure> {
+    claim_unless(engine, key, run, |_| true).await
+}
+
+/// Claims a record that is kept in step: it may be delivered again, with other content.
+pub async fn claim_content(
+    engine: &Engine,
+    key: Key,
+    run: &str,
+    content_hash: &str,
+) -> Result<Result<Claim, Box<Entry>>, Failure> {
+    claim_unless(engine, key, run, |delivered| delivered.content_hash == content_hash).await
+}
+
+async fn claim_unless(
+    engine: &Engine,
+    key: Key,
+    run: &str,
+    is_done: impl Fn(&Entry) -> bool,
+) -> Result<Result<Claim, Box<Entry>>, Failure> {
     let now = engine.clock.now();
     let item = engine.store.get(&key).await?;
     let before: Option<Versioned> = item
@@ -126,7 +145,7 @@ pub async fn claim(engine: &Engine, key: Key, run: &str) -> Result<Result<Claim,
     let mut search_first = false;
     if let Some(Versioned { entry, .. }) = &before {
         match entry.state {
-            State::Delivered => return Ok(Err(Box::new(entry.clone()))),
+            State::Delivered if is_done(entry) => return Ok(Err(Box::new(entry.clone()))),
             State::Claimed => {
                 let until = entry.claimed_until.unwrap_or(now);
                 if until > now {
@@ -134,7 +153,7 @@ pub async fn claim(engine: &Engine, key: Key, run: &str) -> Result<Result<Claim,
                 }
                 search_first = true;
             }
-            State::Exists | State::Rejected | State::Parked | State::Gone => {}
+            State::Delivered | State::Exists | State::Rejected | State::Parked | State::Gone => {}
         }
     }
     let was_waiting = before.is_some();
@@ -228,6 +247,27 @@ pub async fn settle(
     let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
     match put(engine, &key(tenant, flow, record), entry, condition, None).await {
         // Somebody was faster and knows better.
+        Err(Failure::Retry { reason: RetryReason::Busy, .. }) => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// Notes that the target has a record as it should be, though nothing had to be written.
+///
+/// Never overwrites a claim: whoever holds it knows more.
+pub async fn note_as_delivered(
+    engine: &Engine,
+    tenant: &Tenant,
+    flow: &str,
+    record: &RecordKey,
+    before: Option<&Versioned>,
+    entry: &Entry,
+) -> Result<(), Failure> {
+    if before.is_some_and(|b| b.entry.state == State::Claimed) {
+        return Ok(());
+    }
+    let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
+    match put(engine, &key(tenant, flow, record), entry, condition, None).await {
         Err(Failure::Retry { reason: RetryReason::Busy, .. }) => Ok(()),
         other => other.map(|_| ()),
     }

@@ -59,6 +59,13 @@ pub struct LoadedFlow {
     pub keyed_hash: KeyedHash,
 }
 
+impl LoadedFlow {
+    /// The target keeps customers as debtors that documents are written for, not as records of their own.
+    pub fn keeps_debtors(&self) -> bool {
+        !self.target_facts.documents.is_empty()
+    }
+}
+
 /// Flows that were loaded, by tenant, name and version.
 #[derive(Default)]
 pub struct LoadedFlows(Mutex<HashMap<(Tenant, String, u64), Arc<LoadedFlow>>>);
@@ -183,8 +190,9 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
     let (own_source, own_target, own_customer) = rows::split_user_rows(&flow.map);
     let source_rows = keep(rows::compile(source_facts, Side::Source, flow.entity, None, &own_source, file));
     let target_rows = keep(rows::compile(target_facts, Side::Target, flow.entity, document, &own_target, file));
-    let needs_customer =
-        flow.entity == Entity::Orders && target_facts.rows_for(Side::Target, Entity::Customers, None).is_some();
+    let needs_customer = matches!(flow.entity, Entity::Orders | Entity::Customers)
+        && !target_facts.documents.is_empty()
+        && target_facts.rows_for(Side::Target, Entity::Customers, None).is_some();
     let customer_rows = needs_customer
         .then(|| keep(rows::compile(target_facts, Side::Target, Entity::Customers, None, &own_customer, file)));
     let condition = match &flow.filter.condition {

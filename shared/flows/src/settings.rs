@@ -78,7 +78,7 @@ pub fn decide_order_codes(order: &mut Order, settings: &FlowSettings, facts: &Sy
     Ok(())
 }
 
-fn decide_into(
+pub(crate) fn decide_into(
     codes: &mut BTreeMap<String, String>,
     lookup: Lookup,
     setting: &Setting,

@@ -12,7 +12,7 @@ pub use customer::{Company, Customer, Person};
 pub use order::{Codes, Coupon, Line, LineKind, LineTax, Order, Payment, Refund, Shipping, TaxTotal};
 pub use price::{Price, PriceBreak};
 pub use product::{Attribute, Category, Image, Product, ProductKind, Variation};
-pub use stock::StockLevel;
+pub use stock::{StockLevel, StockPosition};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -66,6 +66,12 @@ impl Calls {
         self
     }
 
+    /// Other work within the same time, with a priority and a count of its own.
+    #[must_use]
+    pub fn beside(&self, priority: Priority) -> Self {
+        Self { priority, deadline: self.deadline, ..Self::default() }
+    }
+
     /// Remembers one exchange.
     pub fn record(&self, exchange: Exchange) {
         if let Ok(mut log) = self.log.lock() {

@@ -97,6 +97,8 @@ pub struct Change {
 /// A picture with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
+    /// Where the source has it: the name by which fields speak of it.
+    pub url: String,
     /// File name.
     pub name: String,
     /// Media type, such as `image/jpeg`.

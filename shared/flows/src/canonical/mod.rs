@@ -4,6 +4,9 @@ use koppel_core::document::Entity;
 use koppel_mapping::{Checks, FieldCatalogue, Value};
 
 const ORDER: &str = include_str!("order.yaml");
+const PRODUCT: &str = include_str!("product.yaml");
+const STOCK: &str = include_str!("stock.yaml");
+const CUSTOMER: &str = include_str!("customer.yaml");
 
 /// Checks of source rows: they read `source` and fill the canonical document.
 pub fn source_checks(entity: Entity, native: FieldCatalogue) -> Checks {
@@ -16,23 +19,30 @@ pub fn source_checks(entity: Entity, native: FieldCatalogue) -> Checks {
 
 /// Checks of target rows: they read the canonical document and fill the native payload.
 pub fn target_checks(entity: Entity, fields: FieldCatalogue) -> Checks {
-    let name = match entity {
+    // Connectors read `order.refs.…` and `customer.deliver_elsewhere` too, which are not part of the documents.
+    Checks::new().variable(name(entity)).variable("settings").target(fields)
+}
+
+/// The name under which target rows see a document.
+pub fn name(entity: Entity) -> &'static str {
+    match entity {
         Entity::Orders => "order",
         Entity::Products => "product",
         Entity::Stock => "stock",
         Entity::Customers => "customer",
         Entity::Prices => "price",
-    };
-    // Connectors read `order.refs.…` and `customer.deliver_elsewhere` too, which are not part of the documents.
-    Checks::new().variable(name).target(fields)
+    }
 }
 
 fn canonical(entity: Entity) -> Option<FieldCatalogue> {
-    let text = match entity {
-        Entity::Orders => ORDER,
-        Entity::Products | Entity::Stock | Entity::Customers | Entity::Prices => return None,
+    let (file, text) = match entity {
+        Entity::Orders => ("canonical/order.yaml", ORDER),
+        Entity::Products => ("canonical/product.yaml", PRODUCT),
+        Entity::Stock => ("canonical/stock.yaml", STOCK),
+        Entity::Customers => ("canonical/customer.yaml", CUSTOMER),
+        Entity::Prices => return None,
     };
-    FieldCatalogue::parse("canonical/order.yaml", text).ok()
+    FieldCatalogue::parse(file, text).ok()
 }
 
 /// A document as the value that rows see.
@@ -45,7 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_canonical_catalogue_parses() {
-        assert!(FieldCatalogue::parse("canonical/order.yaml", ORDER).is_ok());
+    fn the_canonical_catalogues_parse() {
+        for text in [ORDER, PRODUCT, STOCK, CUSTOMER] {
+            assert!(FieldCatalogue::parse("canonical.yaml", text).is_ok());
+        }
     }
 }

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::kept::{ProductSettings, StockSettings, Update};
 use super::{AlertsConfig, Schedule};
 
 /// The whole file.
@@ -314,6 +315,18 @@ pub struct FlowSettings {
     /// What happens to a difference of cents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rounding: Option<Rounding>,
+    /// Records that the target does not have are left out, instead of being created. Stock is never created.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub never_create: bool,
+    /// Which fields are written to records that the target has already: `{ name: false }`, `{ others: false, price: true }`.
+    #[serde(skip_serializing_if = "Update::is_unset")]
+    pub update: Update,
+    /// How stock is computed.
+    #[serde(skip_serializing_if = "StockSettings::is_unset")]
+    pub stock: StockSettings,
+    /// How products are shown.
+    #[serde(skip_serializing_if = "ProductSettings::is_unset")]
+    pub product: ProductSettings,
     /// Time zone of document dates, when they should not be the shop's own days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,

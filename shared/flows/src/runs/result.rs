@@ -42,6 +42,9 @@ pub struct RecordResult {
     /// Total as posted.
     #[serde(default)]
     pub total: Option<Decimal>,
+    /// Fields that were written, for records that are kept in step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
     /// Calls made for this record alone.
     #[serde(default)]
     pub calls: usize,
@@ -63,6 +66,7 @@ impl RecordResult {
             net: None,
             tax: None,
             total: None,
+            fields: Vec::new(),
             calls: 0,
         }
     }

@@ -1,11 +1,13 @@
 //! Check: resolves a whole chunk at once and decides per record. Nothing is written to the target.
 
 mod customers;
+mod debtors;
+mod kept;
 mod references;
 
 use std::collections::BTreeMap;
 
-use koppel_core::document::{Document, Order};
+use koppel_core::document::{Document, Entity, Order};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{Action, CheckTask, Decision, Header, MappedRecord, Step, Task, WriteTask};
@@ -22,9 +24,9 @@ use crate::privacy::content_hash;
 use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::settle;
-use crate::{canonical, connections, trail, waiting};
+use crate::{canonical, connections, on_their_way, trail, waiting};
 
-use customers::Customers;
+use customers::{Buyer, Customers, Updating};
 use references::References;
 
 /// Runs the step.
@@ -32,7 +34,15 @@ pub async fn check(engine: &Engine, task: CheckTask) -> Result<(), Failure> {
     let header = &task.header;
     let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
     let calls = Calls::new(flow.priority);
-    let (decisions, results) = match decide_chunk(engine, &flow, header, &task.records, &calls).await {
+    let decided = match flow.flow.entity {
+        Entity::Orders => decide_chunk(engine, &flow, header, &task.records, &calls).await,
+        // Books keep debtors with contacts and addresses, as orders need them too.
+        Entity::Customers if flow.keeps_debtors() => {
+            debtors::decide_chunk(engine, &flow, header, &task.records, &calls).await
+        }
+        _ => kept::decide_chunk(engine, &flow, header, &task.records, &calls).await,
+    };
+    let (decisions, results) = match decided {
         Ok(decided) => decided,
         Err(failure) => {
             let records: Vec<(RecordKey, String)> =
@@ -81,11 +91,20 @@ async fn decide_chunk(
     if open.is_empty() {
         return Ok((Vec::new(), results));
     }
+    if on_their_way::matters(flow) {
+        for (record, ..) in &open {
+            if let Some(order) = order_of(record) {
+                on_their_way::note(engine, flow, &record.key, order).await?;
+            }
+        }
+    }
     let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await?;
     let found = find_existing(flow, &*target, &open, calls).await?;
     let orders: Vec<&Order> = open.iter().filter_map(|(record, ..)| order_of(record)).collect();
-    let references = References::resolve(engine, flow, &*target, &orders, calls).await?;
-    let customers = Customers::resolve(engine, flow, &*target, &orders, calls).await?;
+    let codes = orders.iter().flat_map(|order| references::codes_of(flow, order));
+    let references = References::resolve(engine, flow, &*target, codes, calls).await?;
+    let buyers: Vec<Buyer<'_>> = orders.iter().map(|order| Buyer::of(order)).collect();
+    let customers = Customers::resolve(engine, flow, &*target, &buyers, calls).await?;
 
     let mut decisions = Vec::new();
     for (record, entry, hash) in open {
@@ -160,6 +179,9 @@ async fn exists(
         target: Some(found.clone()),
         ..ledger::without_target(State::Exists, Outcome::Skipped, Step::Check, &header.run, now)
     };
+    if on_their_way::matters(flow) {
+        on_their_way::forget(engine, flow, &record.key).await?;
+    }
     ledger::settle(engine, &flow.tenant, &flow.name, &record.key, before, &entry).await?;
     if before.is_some() {
         crate::waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
@@ -192,16 +214,22 @@ fn decide(
         // Not sent: the connector compares it with what the target computed.
         fields.insert("_expected_total".into(), serde_json::to_value(order.total).unwrap_or_default());
     }
-    let customer = customers.decide(flow, order, references, now)?;
-    let from_memory = references.is_from_memory(flow, order) || customers.is_from_memory(flow, order);
+    let buyer = Buyer::of(order);
+    let updating = if flow.flow.settings.customer.update { Updating::Changed } else { Updating::Never };
+    let customer = customers.decide(flow, &buyer, updating, references, now)?;
+    let from_memory =
+        references.is_from_memory(references::codes_of(flow, order)) || customers.is_from_memory(flow, &buyer);
     let action = Action::Create;
     Ok(Decision { record: record.clone(), natural_key, action, customer, payload, content_hash, from_memory })
 }
 
 /// What would be sent for one record if the target had everything that the settings name. Nothing is asked or stored.
 pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Decision, Failure> {
-    let orders: Vec<&Order> = order_of(record).into_iter().collect();
-    let references = References::assume(flow, &orders);
+    if flow.flow.entity != Entity::Orders {
+        return kept::assume(engine, flow, record);
+    }
+    let references =
+        References::assume(order_of(record).into_iter().flat_map(|order| references::codes_of(flow, order)));
     decide(engine, flow, record, document_hash(&record.document), &references, &Customers::default())
 }
 

@@ -20,7 +20,7 @@ use crate::config::{Schedule, StoredConfig};
 use crate::ledger::{self, State};
 use crate::loaded::{LoadedFlow, current_flow};
 use crate::runs::{self, FlowState, put, read_required};
-use crate::steps::map::{Mapped, map_record};
+use crate::steps::map::{Around, Mapped, map_record};
 use crate::{connections, waiting};
 
 /// Time between two checks.
@@ -203,7 +203,7 @@ async fn not_arrived(
     for changed in candidates.take(READ_AGAIN) {
         // Only the record itself tells whether the flow's condition lets it pass.
         let Some(record) = source.fetch_one(flow.flow.entity, &changed.key, calls).await? else { continue };
-        if !matches!(map_record(engine, flow, &record), Ok(Mapped::Filtered(_))) {
+        if !matches!(map_record(engine, flow, &record, &Around::default()), Ok(Mapped::Filtered(_))) {
             lost.push(changed);
         }
     }

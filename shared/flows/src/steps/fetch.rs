@@ -19,7 +19,7 @@ use crate::ledger::{self, State};
 use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::settle;
-use crate::{trail, waiting};
+use crate::{on_their_way, trail, waiting};
 
 /// One invocation reads pages for this long, then hands the next page to another.
 const READ_FOR: TimeDelta = TimeDelta::seconds(40);
@@ -58,9 +58,14 @@ async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<()
         );
         let told = hints::judge(engine, task, &flow.flow.from, &read.records).await?;
         runs::report_hints(engine, &page_header, told).await?;
+        let mut gone = Vec::new();
+        for id in &read.gone {
+            gone.push(bury(engine, flow, &page_header, id).await?);
+        }
         let chunks = pass_on(engine, flow, &page_header, read.records).await?;
         // Reported after the chunks are on their way: a crash in between repeats the page under the same keys.
-        let told = Told { chunks, calls: calls.count(), ..Told::default() };
+        let taken = gone.iter().map(|result| &result.key).collect();
+        let told = Told { chunks, taken, results: &gone, calls: calls.count() };
         runs::report(engine, &page_header, Step::Fetch, told).await?;
         page = read.next;
         number += 1;
@@ -103,6 +108,9 @@ async fn read_by_id(engine: &Engine, flow: &LoadedFlow, task: &FetchTask, source
 /// what to do about what was delivered.
 async fn bury(engine: &Engine, flow: &LoadedFlow, header: &Header, id: &RecordKey) -> Result<RecordResult, Failure> {
     let waited = waiting::get(engine, &flow.tenant, &flow.name, id).await?;
+    if on_their_way::matters(flow) {
+        on_their_way::forget(engine, flow, id).await?;
+    }
     let known = ledger::mark_gone(engine, &flow.tenant, &flow.name, id, &header.run).await?;
     let number = known.as_ref().and_then(|k| k.target.as_ref()).map(|t| t.number.clone()).unwrap_or_default();
     let cause = gone_cause(flow.target_facts.name, known.as_ref().map(|k| k.state), &number);

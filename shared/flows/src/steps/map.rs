@@ -1,11 +1,16 @@
 //! Map: source record → canonical document → settings → proof of cents. Records that do not pass end here.
 
-use koppel_core::document::{Document, DocumentType, Entity, Order};
+use std::collections::BTreeMap;
+
+use koppel_core::document::{Customer, Document, DocumentType, Entity, Order, Product, StockLevel};
 use koppel_core::error::{Cause, Failure};
+use koppel_core::keys::RecordKey;
 use koppel_core::message::{CheckTask, MapTask, MappedRecord, SourceRecord, Step, Task};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::QueueMessage;
 use koppel_mapping::{Scope, Value};
+use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::Engine;
@@ -15,15 +20,16 @@ use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::settings::decide_order_codes;
 use crate::steps::settle;
-use crate::{trail, waiting};
+use crate::{customers, on_their_way, origin, products, stock, trail, waiting};
 
 /// Runs the step.
 pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
     let header = &task.header;
     let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
+    let around = Around::look(engine, &flow, &task.records).await?;
     let (mut mapped, mut results) = (Vec::new(), Vec::new());
     for record in &task.records {
-        match map_record(engine, &flow, record) {
+        match map_record(engine, &flow, record, &around) {
             Ok(Mapped::Passed { record: done, sheet }) => {
                 let payload = json!({ "source": record.raw, "document": done.document, "cents": sheet });
                 trail::write(engine, header, Step::Map, &record.key, "read and mapped", &payload).await?;
@@ -32,6 +38,9 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
             Ok(Mapped::Filtered(result)) => {
                 // What the filter leaves out is not waiting for anything any more.
                 waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
+                if on_their_way::matters(&flow) {
+                    on_their_way::forget(engine, &flow, &record.key).await?;
+                }
                 results.push(result);
             }
             Err(failure) => {
@@ -53,6 +62,28 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
     runs::report(engine, header, Step::Map, Told { taken, results: &results, ..Told::default() }).await
 }
 
+/// What else a record is mapped by: known for a whole chunk.
+#[derive(Default)]
+pub(super) struct Around {
+    /// Records that only show what another flow wrote there, with the name of that flow.
+    echoes: BTreeMap<RecordKey, String>,
+    /// What orders on their way ask for, by article number.
+    on_their_way: BTreeMap<String, Decimal>,
+}
+
+impl Around {
+    async fn look(engine: &Engine, flow: &LoadedFlow, records: &[SourceRecord]) -> Result<Self, Failure> {
+        let echoes = origin::echoes(engine, flow, records).await?;
+        let counts = flow.flow.settings.stock.minus_orders_on_their_way != Some(false);
+        let on_their_way = if flow.flow.entity == Entity::Stock && counts {
+            on_their_way::quantities(engine, &flow.tenant, &flow.flow.to).await?
+        } else {
+            BTreeMap::new()
+        };
+        Ok(Self { echoes, on_their_way })
+    }
+}
+
 /// What became of a source record.
 pub(super) enum Mapped {
     Passed { record: MappedRecord, sheet: Option<Sheet> },
@@ -60,7 +91,17 @@ pub(super) enum Mapped {
 }
 
 /// Filter, source rows, settings, proof of cents: everything this step does with one record, storing nothing.
-pub(super) fn map_record(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Mapped, Failure> {
+pub(super) fn map_record(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &SourceRecord,
+    around: &Around,
+) -> Result<Mapped, Failure> {
+    if let Some(other) = around.echoes.get(&record.key) {
+        let cause = Cause::new("echo", format!("it is as the flow «{other}» wrote it"));
+        let result = RecordResult::new(&record.key, &record.label, Outcome::Unchanged).because(cause);
+        return Ok(Mapped::Filtered(result));
+    }
     let source = Value::from_json(&record.raw);
     let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
     if let Some(reason) = filtered(flow, record, &scope)? {
@@ -69,18 +110,34 @@ pub(super) fn map_record(engine: &Engine, flow: &LoadedFlow, record: &SourceReco
         return Ok(Mapped::Filtered(RecordResult { status, ..result }));
     }
     let value = flow.source_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
-    let (document, warnings, sheet) = match flow.flow.entity {
+    let json = value.to_json();
+    let settings = &flow.flow.settings;
+    let (mut warnings, mut sheet) = (Vec::new(), None);
+    let document = match flow.flow.entity {
         Entity::Orders => {
-            let mut order = read_order(&value.to_json())?;
-            let sheet = complete_order(flow, &mut order)?;
-            let warnings = order_warnings(&order);
-            (Document::Order(Box::new(order)), warnings, sheet)
+            let mut order: Order = read_document(&json)?;
+            sheet = complete_order(flow, &mut order)?;
+            warnings = order_warnings(&order);
+            Document::Order(Box::new(order))
         }
-        other => {
-            return Err(Failure::settings(Cause::new(
-                "not_supported",
-                format!("a flow of {other} cannot be mapped yet"),
-            )));
+        Entity::Products => {
+            let mut product: Product = read_document(&json)?;
+            products::complete(&mut product, &settings.product)?;
+            Document::Product(Box::new(product))
+        }
+        Entity::Stock => {
+            let mut level: StockLevel = read_document(&json)?;
+            let asked = around.on_their_way.get(level.sku.trim()).copied().unwrap_or_default();
+            stock::complete(&mut level, &settings.stock, asked)?;
+            Document::StockLevel(level)
+        }
+        Entity::Customers => {
+            let mut customer: Customer = read_document(&json)?;
+            customers::complete(&mut customer, settings)?;
+            Document::Customer(Box::new(customer))
+        }
+        Entity::Prices => {
+            return Err(Failure::settings(Cause::new("not_supported", "a flow of prices cannot be mapped yet")));
         }
     };
     let record = MappedRecord {
@@ -123,10 +180,10 @@ fn status_of(raw: &serde_json::Value) -> String {
     raw.get("status").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn read_order(json: &serde_json::Value) -> Result<Order, Failure> {
+fn read_document<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, Failure> {
     serde_path_to_error::deserialize(without_nulls(json)).map_err(|error| {
         Failure::reject(
-            Cause::new("document_incomplete", format!("the mapped order does not fit: {}", error.inner()))
+            Cause::new("document_incomplete", format!("the mapped record does not fit: {}", error.inner()))
                 .advice("look at the row of this field with koppel map test")
                 .in_row(error.path().to_string()),
         )

@@ -1,13 +1,16 @@
 //! Write: claim → (search) → customer → document → commit, record by record. One record's failure never blocks another.
 
 mod customer;
+mod kept;
+mod pictures;
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use koppel_core::document::{Document, Entity};
 use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::RecordKey;
-use koppel_core::message::{Decision, Header, Step, WriteTask};
+use koppel_core::message::{CustomerDecision, Decision, Header, Step, WriteTask};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::target::{CustomerLink, Found, Sent};
 use koppel_core::ports::{Calls, Target};
@@ -19,7 +22,7 @@ use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::check::describe;
 use crate::steps::settle;
-use crate::{connections, trail, waiting};
+use crate::{connections, on_their_way, trail, waiting};
 
 /// One invocation writes for this long, then hands the rest to another.
 const WRITE_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -40,6 +43,9 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
             return runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await;
         }
     };
+    if is_kept(&flow) {
+        return write_kept(engine, &flow, &*target, &task).await;
+    }
     let stop_at = engine.clock.now() + WRITE_FOR;
     let mut again: Option<Failure> = None;
     let mut waiting_records: Vec<&Decision> = Vec::new();
@@ -65,6 +71,33 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
         results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &open, failure).await?);
     }
     runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await
+}
+
+/// Records that are sent many at once; the others are documents with a customer each.
+fn is_kept(flow: &LoadedFlow) -> bool {
+    match flow.flow.entity {
+        Entity::Orders => false,
+        Entity::Customers => !flow.keeps_debtors(),
+        Entity::Products | Entity::Stock | Entity::Prices => true,
+    }
+}
+
+async fn write_kept(engine: &Engine, flow: &LoadedFlow, target: &dyn Target, task: &WriteTask) -> Result<(), Failure> {
+    let header = &task.header;
+    let mut calls = Calls::new(flow.priority);
+    let written = kept::write_chunk(engine, flow, target, header, &task.decisions, &mut calls).await?;
+    let mut results = written.results;
+    if let Some((failure, waiting)) = written.again {
+        // Told before the message comes back: these have ended.
+        let told = Told { results: &results, calls: calls.count(), ..Told::default() };
+        runs::report(engine, header, Step::Write, told).await?;
+        let open: Vec<(RecordKey, String)> =
+            waiting.iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect();
+        results = settle::chunk_failed(engine, flow, header, Step::Write, &open, failure).await?;
+        return runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await;
+    }
+    let told = Told { results: &results, calls: calls.count(), ..Told::default() };
+    runs::report(engine, header, Step::Write, told).await
 }
 
 fn open_records(decisions: &[Decision]) -> Vec<(RecordKey, String)> {
@@ -99,7 +132,12 @@ async fn write_one(
 ) -> Result<RecordResult, Failure> {
     let record = &decision.record;
     let key = ledger::key(&flow.tenant, &flow.name, &record.key);
-    let claim = match ledger::claim(engine, key, &header.run).await? {
+    let claimed = match flow.flow.entity {
+        // A customer may be delivered again, with other content; a document never.
+        Entity::Customers => ledger::claim_content(engine, key, &header.run, &decision.content_hash).await?,
+        _ => ledger::claim(engine, key, &header.run).await?,
+    };
+    let claim = match claimed {
         Ok(claim) => claim,
         Err(delivered) => return Ok(describe(delivered_result(header, decision, &delivered), record)),
     };
@@ -108,7 +146,7 @@ async fn write_one(
         Ok(sent) => {
             let used = calls.count();
             let payload = json!({ "payload": decision.payload, "answer": sent, "calls": calls.take() });
-            let summary = format!("created as {}", sent.number);
+            let summary = format!("{} as {}", outcome_of(decision), sent.number);
             trail::write(engine, header, Step::Write, &record.key, summary, &payload).await?;
             Ok(created(decision, &sent, used))
         }
@@ -154,7 +192,7 @@ async fn deliver(
             let entry = Entry {
                 state: State::Delivered,
                 run: header.run.clone(),
-                outcome: Some(Outcome::Created),
+                outcome: Some(outcome_of(decision)),
                 step: Some(Step::Write),
                 target: Some(Found { id: sent.id.clone(), number: sent.number.clone() }),
                 content_hash: decision.content_hash.clone(),
@@ -165,6 +203,9 @@ async fn deliver(
             // Before the commit: after it nobody would come back to take the record off the list.
             if claim.was_waiting {
                 waiting::remove(engine, &flow.tenant, &flow.name, &decision.record.key).await?;
+            }
+            if on_their_way::matters(flow) {
+                on_their_way::forget(engine, flow, &decision.record.key).await?;
             }
             ledger::commit(engine, claim, entry).await?;
             Ok(sent)
@@ -196,6 +237,9 @@ async fn send(
     claim: &Claim,
     calls: &Calls,
 ) -> Result<Sent, Failure> {
+    if flow.flow.entity == Entity::Customers {
+        return send_debtor(engine, flow, target, header, decision, calls).await;
+    }
     let document = flow.flow.document.ok_or_else(|| {
         Failure::settings(Cause::new("missing_key", "the flow does not say what an order becomes").in_row("document"))
     })?;
@@ -220,6 +264,24 @@ async fn send(
     target.send_order(document, &decision.payload, &link, delivery_key, calls).await
 }
 
+/// A customer of a customer flow: making it exist is all.
+async fn send_debtor(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    target: &dyn Target,
+    header: &Header,
+    decision: &Decision,
+    calls: &Calls,
+) -> Result<Sent, Failure> {
+    let wanted = decision
+        .customer
+        .as_ref()
+        .ok_or_else(|| Failure::settings(Cause::new("not_supported", "this target keeps no customers")))?;
+    let link = customer::ensure(engine, flow, target, header, wanted, calls).await?;
+    let number = if link.code.is_empty() { link.id.clone() } else { link.code.clone() };
+    Ok(Sent { id: link.id, number, ..Sent::default() })
+}
+
 fn delivered_result(header: &Header, decision: &Decision, entry: &Entry) -> RecordResult {
     let number = entry.target.as_ref().map(|t| t.number.clone()).unwrap_or_default();
     let record = &decision.record;
@@ -227,9 +289,18 @@ fn delivered_result(header: &Header, decision: &Decision, entry: &Entry) -> Reco
     RecordResult { target_number: number, ..RecordResult::new(&record.key, &record.label, outcome) }
 }
 
+/// How a record has ended that was sent. Documents are only created; a customer may have been there.
+fn outcome_of(decision: &Decision) -> Outcome {
+    match (&decision.record.document, &decision.customer) {
+        (Document::Customer(_), Some(CustomerDecision { link: Some(_), update: true, .. })) => Outcome::Updated,
+        (Document::Customer(_), Some(CustomerDecision { link: Some(_), .. })) => Outcome::Unchanged,
+        _ => Outcome::Created,
+    }
+}
+
 fn created(decision: &Decision, sent: &Sent, calls: usize) -> RecordResult {
     let record = &decision.record;
-    let result = RecordResult::new(&record.key, &record.label, Outcome::Created);
+    let result = RecordResult::new(&record.key, &record.label, outcome_of(decision));
     let mut result = describe(RecordResult { target_number: sent.number.clone(), calls, ..result }, record);
     if let (Some(answered), Some(paid)) = (sent.total, result.total)
         && answered != paid

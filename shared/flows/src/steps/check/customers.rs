@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use koppel_core::document::{Customer, Order};
+use koppel_core::document::{Address, Customer, Order};
 use koppel_core::error::Failure;
 use koppel_core::keys::{NonEmpty, normalize_email};
 use koppel_core::message::CustomerDecision;
@@ -19,6 +19,40 @@ use crate::loaded::LoadedFlow;
 use crate::privacy::content_hash;
 use crate::rows::row_cause;
 
+/// Who must exist in the target: the customer of an order, or one of a customer flow.
+#[derive(Clone, Copy)]
+pub struct Buyer<'a> {
+    customer: &'a Customer,
+    /// Where the goods of this order go.
+    ship_to: &'a Address,
+    /// Code of a debtor that stands for the customer.
+    fixed: Option<&'a str>,
+}
+
+impl<'a> Buyer<'a> {
+    /// The customer of an order.
+    pub fn of(order: &'a Order) -> Self {
+        let fixed = order.codes.get(Lookup::DefaultCustomer.name()).map(String::as_str);
+        Self { customer: &order.customer, ship_to: order.ship_to(), fixed }
+    }
+
+    /// A customer without an order.
+    pub fn alone(customer: &'a Customer) -> Self {
+        Self { customer, ship_to: &customer.shipping, fixed: None }
+    }
+}
+
+/// Whether a customer that exists gets what the source says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Updating {
+    /// Never.
+    Never,
+    /// When it has changed since it was written here.
+    Changed,
+    /// Also when it was never written here: the source knows best.
+    Always,
+}
+
 /// What is known about the customers of a chunk, by keyed hash.
 #[derive(Default)]
 pub struct Customers {
@@ -28,20 +62,20 @@ pub struct Customers {
 }
 
 impl Customers {
-    /// Looks up every customer of these orders.
+    /// Looks up every one of these.
     pub async fn resolve(
         engine: &Engine,
         flow: &LoadedFlow,
         target: &dyn Target,
-        orders: &[&Order],
+        buyers: &[Buyer<'_>],
         calls: &Calls,
     ) -> Result<Self, Failure> {
         let mut hashes = BTreeSet::new();
         let mut emails: BTreeMap<NonEmpty, String> = BTreeMap::new();
-        for order in orders {
-            let hash = key_hash(flow, order);
-            if fixed_debtor(order).is_none()
-                && let Some(email) = normalize_email(&order.customer.email)
+        for buyer in buyers {
+            let hash = key_hash(flow, buyer);
+            if buyer.fixed.is_none()
+                && let Some(email) = normalize_email(&buyer.customer.email)
             {
                 emails.insert(email, hash.clone());
             }
@@ -62,24 +96,25 @@ impl Customers {
         Ok(Self { known, from_memory })
     }
 
-    /// The customer of this order was known from before.
-    pub fn is_from_memory(&self, flow: &LoadedFlow, order: &Order) -> bool {
-        self.from_memory.contains(&key_hash(flow, order))
+    /// The customer was known from before.
+    pub fn is_from_memory(&self, flow: &LoadedFlow, buyer: &Buyer<'_>) -> bool {
+        self.from_memory.contains(&key_hash(flow, buyer))
     }
 
-    /// Decides what the write step does about the customer of one order.
+    /// Decides what the write step does about one customer.
     pub fn decide(
         &self,
         flow: &LoadedFlow,
-        order: &Order,
+        buyer: &Buyer<'_>,
+        updating: Updating,
         references: &References,
         now: DateTime<Utc>,
     ) -> Result<Option<CustomerDecision>, Failure> {
         let Some(rows) = &flow.customer_rows else { return Ok(None) };
-        let key_hash = key_hash(flow, order);
+        let key_hash = key_hash(flow, buyer);
         let stored = self.known.get(&key_hash);
-        let fixed = fixed_debtor(order);
-        let customer = as_posted(order, fixed.is_some());
+        let fixed = buyer.fixed;
+        let customer = as_posted(buyer);
         let elsewhere = delivers_elsewhere(&customer, fixed.is_some());
         let mut json = serde_json::to_value(&customer).unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
@@ -98,42 +133,42 @@ impl Customers {
         }
         // The delivery address is kept per place; a new place is not a changed customer.
         let hash = content_hash(&without_delivery(&payload));
-        let changed = stored.is_some_and(|s| !s.content_hash.is_empty() && s.content_hash != hash);
+        let changed = stored.is_some_and(|s| match updating {
+            Updating::Never => false,
+            Updating::Changed => !s.content_hash.is_empty() && s.content_hash != hash,
+            Updating::Always => s.content_hash != hash,
+        });
         Ok(Some(CustomerDecision {
             key_hash,
             email: if fixed.is_some() {
                 String::new()
             } else {
-                normalize_email(&order.customer.email).map(String::from).unwrap_or_default()
+                normalize_email(&buyer.customer.email).map(String::from).unwrap_or_default()
             },
             link,
             delivery_key: elsewhere.then(|| flow.keyed_hash.of("place", &receiver_and_place(&customer))),
             payload,
             content_hash: hash,
-            update: flow.flow.settings.customer.update && fixed.is_none() && changed,
+            update: fixed.is_none() && changed,
         }))
     }
 }
 
-fn fixed_debtor(order: &Order) -> Option<&str> {
-    order.codes.get(Lookup::DefaultCustomer.name()).map(String::as_str)
-}
-
 /// Persons are known by a keyed hash of their address, fixed debtors by their code.
-fn key_hash(flow: &LoadedFlow, order: &Order) -> String {
-    match fixed_debtor(order) {
+fn key_hash(flow: &LoadedFlow, buyer: &Buyer<'_>) -> String {
+    match buyer.fixed {
         Some(code) => flow.keyed_hash.of("debtor", code),
         None => {
-            flow.keyed_hash.of("email", normalize_email(&order.customer.email).as_ref().map_or("", NonEmpty::as_str))
+            flow.keyed_hash.of("email", normalize_email(&buyer.customer.email).as_ref().map_or("", NonEmpty::as_str))
         }
     }
 }
 
 /// On a fixed debtor the goods always go elsewhere, to where this order says.
-fn as_posted(order: &Order, fixed: bool) -> Customer {
-    let mut customer = order.customer.clone();
-    if fixed || customer.shipping.is_empty() {
-        customer.shipping = order.ship_to().clone();
+fn as_posted(buyer: &Buyer<'_>) -> Customer {
+    let mut customer = buyer.customer.clone();
+    if buyer.fixed.is_some() || customer.shipping.is_empty() {
+        customer.shipping = buyer.ship_to.clone();
     }
     customer
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use koppel_core::document::{Line, Order};
+use koppel_core::document::{Customer, Line, Order};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::NonEmpty;
 use koppel_core::ports::target::Reference;
@@ -22,15 +22,15 @@ pub struct References {
 }
 
 impl References {
-    /// Resolves every code of these orders: one question per list, none for what is known.
+    /// Resolves codes: one question per list, none for what is known.
     pub async fn resolve(
         engine: &Engine,
         flow: &LoadedFlow,
         target: &dyn Target,
-        orders: &[&Order],
+        codes: impl IntoIterator<Item = (Lookup, NonEmpty)>,
         calls: &Calls,
     ) -> Result<Self, Failure> {
-        let wanted = wanted(flow, orders);
+        let wanted = by_list(codes);
         let mut resolved = BTreeMap::new();
         for (lookup, codes) in wanted {
             let codes: Vec<NonEmpty> = codes.into_iter().collect();
@@ -41,13 +41,13 @@ impl References {
     }
 
     /// References as if the target had every code, with ids that say what they stand for.
-    pub fn assume(flow: &LoadedFlow, orders: &[&Order]) -> Self {
+    pub fn assume(codes: impl IntoIterator<Item = (Lookup, NonEmpty)>) -> Self {
         let assumed = |lookup: Lookup, code: &NonEmpty| Reference {
             id: format!("<id of {} {code}>", lookup.label()),
             code: code.as_str().to_owned(),
             ..Reference::default()
         };
-        let resolved = wanted(flow, orders)
+        let resolved = by_list(codes)
             .into_iter()
             .map(|(lookup, codes)| {
                 let by_code = codes.into_iter().map(|code| (code.clone(), assumed(lookup, &code))).collect();
@@ -74,10 +74,11 @@ impl References {
         Ok(reference)
     }
 
-    /// Some code of this order was known from before.
-    pub fn is_from_memory(&self, flow: &LoadedFlow, order: &Order) -> bool {
-        let mut codes = codes_of(flow, order).into_iter();
-        codes.any(|(lookup, code)| self.resolved.get(&lookup).is_some_and(|list| list.from_memory.contains(&code)))
+    /// Some of these codes was known from before.
+    pub fn is_from_memory(&self, codes: Vec<(Lookup, NonEmpty)>) -> bool {
+        codes
+            .into_iter()
+            .any(|(lookup, code)| self.resolved.get(&lookup).is_some_and(|list| list.from_memory.contains(&code)))
     }
 
     /// The order as target rows see it: with `refs` beside the codes, on the order and on every line.
@@ -151,10 +152,9 @@ impl References {
     }
 }
 
-/// Every code of these orders, by list.
-fn wanted(flow: &LoadedFlow, orders: &[&Order]) -> BTreeMap<Lookup, BTreeSet<NonEmpty>> {
+fn by_list(codes: impl IntoIterator<Item = (Lookup, NonEmpty)>) -> BTreeMap<Lookup, BTreeSet<NonEmpty>> {
     let mut wanted: BTreeMap<Lookup, BTreeSet<NonEmpty>> = BTreeMap::new();
-    for (lookup, code) in orders.iter().flat_map(|order| codes_of(flow, order)) {
+    for (lookup, code) in codes {
         wanted.entry(lookup).or_default().insert(code);
     }
     wanted
@@ -163,14 +163,21 @@ fn wanted(flow: &LoadedFlow, orders: &[&Order]) -> BTreeMap<Lookup, BTreeSet<Non
 /// Every code of one order.
 pub fn codes_of(flow: &LoadedFlow, order: &Order) -> Vec<(Lookup, NonEmpty)> {
     let lines = order.lines.iter().map(|line| &line.codes);
-    std::iter::once(&order.codes)
-        .chain(std::iter::once(&order.customer.codes))
-        .chain(lines)
-        .flat_map(|codes| {
-            let lookups = flow.target_facts.lookups.iter();
-            lookups.filter_map(|lookup| Some((*lookup, NonEmpty::new(codes.get(lookup.name())?)?)))
-        })
-        .collect()
+    let codes = std::iter::once(&order.codes).chain(std::iter::once(&order.customer.codes)).chain(lines);
+    codes.flat_map(|codes| listed(flow, codes)).collect()
+}
+
+/// Every code of one customer.
+pub fn codes_of_customer(flow: &LoadedFlow, customer: &Customer) -> Vec<(Lookup, NonEmpty)> {
+    listed(flow, &customer.codes).collect()
+}
+
+fn listed<'a>(
+    flow: &'a LoadedFlow,
+    codes: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (Lookup, NonEmpty)> + 'a {
+    let lookups = flow.target_facts.lookups.iter();
+    lookups.filter_map(|lookup| Some((*lookup, NonEmpty::new(codes.get(lookup.name())?)?)))
 }
 
 fn missing(flow: &LoadedFlow, lookup: Lookup, code: &str) -> Failure {
