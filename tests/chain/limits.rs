@@ -119,7 +119,7 @@ async fn few_calls_left_are_told_once_and_the_alert_ends_with_the_day() {
     world.sandbox.exact().inspect("POST", "limits/spend", &serde_json::json!({ "calls": 4_100 }));
     copies(&world, 100..103);
     world.sandbox.clock().advance(TimeDelta::minutes(16));
-    world.run().await;
+    world.run_scope(everything()).await;
     let alert = look().await.expect("an alert");
     assert_eq!(alert.title, "«books» has few calls left today");
     assert!(alert.details[0].what.contains("of the 5000 calls of a day, 8"), "{alert:?}");
