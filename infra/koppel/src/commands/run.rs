@@ -1,5 +1,8 @@
 //! `koppel run`: runs a flow once and shows what became of every record.
 
+mod tables;
+
+use koppel_core::document::Entity;
 use koppel_core::keys::RecordKey;
 use koppel_core::outcome::{Funnel, Outcome};
 use koppel_core::{Cause, NonEmpty};
@@ -12,9 +15,7 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::drive;
 use crate::error::{CliError, Exit};
-use crate::output::style::of_outcome;
-use crate::output::table::{Cell, Column};
-use crate::output::{Output, Progress, Table, amount, count};
+use crate::output::{Output, Progress, count};
 use crate::place::{Place, known_flow};
 
 /// Arguments of `run`.
@@ -68,6 +69,7 @@ pub async fn run(global: &Global, output: Output, args: &Args) -> Result<Exit, C
 /// A run that has ended, with what became of its records.
 struct Ended {
     run: Run,
+    entity: Entity,
     records: Vec<RecordResult>,
     chunk_calls: usize,
 }
@@ -96,7 +98,8 @@ async fn one_run(place: &Place, output: Output, flow: &str, scope: Scope) -> Res
     let run = drive::to_the_end(place, flow, &id, &Progress::new(&output, flow)).await?;
     let (mut records, chunk_calls) = runs::results(&place.engine, &place.tenant, flow, &id).await?;
     records.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
-    Ok(Ended { run, records, chunk_calls })
+    let entity = place.config().await?.config.flows.get(flow).map_or(Entity::Orders, |flow| flow.entity);
+    Ok(Ended { run, entity, records, chunk_calls })
 }
 
 /// Waiting records whose time has come: a person who runs a flow expects them to be part of it.
@@ -151,9 +154,9 @@ fn order_of(result: &RecordResult) -> (bool, u64, &str) {
 }
 
 fn show(output: Output, ended: &Ended) {
-    let Ended { run, records, chunk_calls } = ended;
+    let Ended { run, records, chunk_calls, .. } = ended;
     if !records.is_empty() {
-        output.table(&table(records));
+        output.table(&tables::of(ended.entity, records));
     }
     let reasons: Vec<String> = records
         .iter()
@@ -170,37 +173,6 @@ fn show(output: Output, ended: &Ended) {
         chunk_calls + ended.record_calls(),
         ended.record_calls()
     ));
-}
-
-fn table(records: &[RecordResult]) -> Table {
-    let mut table = Table::new(&[
-        ("order", Column::Left),
-        ("status", Column::Left),
-        ("action", Column::Left),
-        ("number", Column::Left),
-        ("customer", Column::Flexible),
-        ("lines", Column::Right),
-        ("net", Column::Right),
-        ("tax", Column::Right),
-        ("total", Column::Right),
-        ("calls", Column::Right),
-    ]);
-    for record in records {
-        let number_if = |number: usize| if number == 0 { String::new() } else { number.to_string() };
-        table.row([
-            record.label.as_str().into(),
-            record.status.as_str().into(),
-            Cell::coloured(record.outcome.name(), of_outcome(record.outcome)),
-            record.target_number.as_str().into(),
-            record.customer.as_str().into(),
-            number_if(record.lines).into(),
-            amount(record.net).into(),
-            amount(record.tax).into(),
-            amount(record.total).into(),
-            number_if(record.calls).into(),
-        ]);
-    }
-    table
 }
 
 /// One reason. The place repeats what the line says already, so only its row is shown.
@@ -226,7 +198,9 @@ async fn end_of(place: &Place, config: &Config, run: &Run) -> Result<Exit, CliEr
     // Records that wait for consent wait for a person: that comes before everything else.
     may_run(place, config, &run.flow).await?;
     if let Some(cause) = &run.incomplete {
-        return Err(CliError::new(Exit::Failed, cause.clone().in_flow(&run.flow)));
+        // What a setting has stopped is repaired by whoever runs it; everything else is tried again.
+        let exit = if run.incomplete_class.as_deref() == Some("settings") { Exit::Settings } else { Exit::Failed };
+        return Err(CliError::new(exit, cause.clone().in_flow(&run.flow)));
     }
     if !run.funnel.adds_up() {
         let cause = Cause::new("funnel", format!("the run does not add up: {}", run.funnel)).in_flow(&run.flow);
