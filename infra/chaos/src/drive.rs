@@ -40,7 +40,7 @@ struct Host {
 
 struct Job {
     work: Work,
-    /// None for the schedule.
+    /// None for the schedule and for webhooks.
     message: Option<Received>,
     extended_at: DateTime<Utc>,
 }
@@ -87,7 +87,7 @@ impl Drive {
                 self.next_weather = gates + self.dice.between(300, 1_800);
             }
             self.jump();
-            self.world.shop.live(&self.world.sandbox)?;
+            self.live()?;
             let idle = self.round().await?;
             if gates > enough || (idle && self.world.shop.is_closed() && self.is_quiet().await?) {
                 return Ok(());
@@ -101,7 +101,7 @@ impl Drive {
         self.world.chaos.set_strength(0);
         let calm_since = self.now();
         while self.now() - calm_since < REST_WITHIN {
-            self.world.shop.live(&self.world.sandbox)?;
+            self.live()?;
             if !self.round().await? || !self.world.shop.is_closed() {
                 continue;
             }
@@ -126,10 +126,19 @@ impl Drive {
         Ok(false)
     }
 
+    /// What happens in the shop, and what it tells of it.
+    fn live(&mut self) -> Result<(), ChaosError> {
+        self.world.shop.live(&self.world.sandbox)?;
+        let changed = std::mem::take(&mut self.world.shop.changed);
+        let now = self.now();
+        self.world.post.take_in(changed, now, &self.world.chaos);
+        Ok(())
+    }
+
     /// Once in a while the clock jumps: everything that is in hand was paused for as long.
     fn jump(&mut self) {
         let strength = self.world.chaos.strength();
-        if strength > 0 && self.dice.roll() % 60_000 < strength {
+        if strength > 0 && self.dice.roll() % 400_000 < strength {
             self.world.chaos.count("clock jump", 1);
             let minutes = if self.dice.percent(5) { self.dice.signed(60, 400) } else { self.dice.signed(2, 25) };
             self.advance(TimeDelta::minutes(minutes));
@@ -156,9 +165,19 @@ impl Drive {
             && (busy.is_empty() || self.dice.percent(12))
         {
             if now >= self.next_tick {
-                self.next_tick = now + TimeDelta::milliseconds(self.dice.signed(20_000, 90_000));
+                self.next_tick = now + TimeDelta::milliseconds(self.dice.signed(40_000, 200_000));
                 let engine = self.hosts[at].engine.clone();
                 let work: Work = Box::pin(async move { steps::schedule(&engine).await });
+                self.hosts[at].job = Some(Job { work, message: None, extended_at: now });
+                return Ok(false);
+            }
+            if let Some(delivery) = self.world.post.next(now) {
+                let (engine, tenant) = (self.hosts[at].engine.clone(), self.world.tenant.clone());
+                let work: Work = Box::pin(async move {
+                    // Whatever is answered: the shop does not send it again.
+                    steps::webhook::receive(&engine, &tenant, "shop", &delivery).await;
+                    Ok(())
+                });
                 self.hosts[at].job = Some(Job { work, message: None, extended_at: now });
                 return Ok(false);
             }
@@ -288,6 +307,7 @@ impl Drive {
             let depth = self.world.embedded.queue.depth(step).await?;
             next = depth.next_due.map_or(next, |due| due.min(next));
         }
+        next = self.world.post.next_due().map_or(next, |due| due.min(next));
         next = self.hosts.iter().filter_map(|host| host.asleep_until).fold(next, std::cmp::min);
         self.advance((next - now).max(TimeDelta::milliseconds(50)));
         Ok(())
@@ -299,9 +319,13 @@ impl Drive {
         if connections::stopped(engine, &self.world.tenant, "books").await?.is_none() {
             return Ok(());
         }
-        self.consents += 1;
         weather::settle(&self.world.sandbox, &self.world.chaos);
-        self.world.consent().await?;
+        match self.world.consent().await {
+            // The books want to be left alone for a while: somebody comes back later.
+            Err(ChaosError::Chain(Failure::Retry { .. })) => return Ok(()),
+            consented => consented?,
+        }
+        self.consents += 1;
         self.next_weather = if self.world.chaos.strength() > 0 { 0 } else { self.next_weather };
         Ok(())
     }
@@ -340,15 +364,20 @@ impl Drive {
                 return Ok(false);
             }
         }
-        Ok(self.hosts.iter().all(|host| host.job.is_none()))
+        Ok(self.world.post.is_empty() && self.hosts.iter().all(|host| host.job.is_none()))
     }
 
     async fn is_quiet(&self) -> Result<bool, ChaosError> {
         let engine = &self.world.embedded.engine;
         let state = runs::state(engine, &self.world.tenant, FLOW).await?;
-        let waits = waiting::list(engine, &self.world.tenant, FLOW).await?;
-        let delivered = self.world.sandbox.exact().documents("SalesOrders").len();
-        Ok(state.open_run.is_none() && waits.is_empty() && delivered >= self.world.orders * 9 / 10)
+        // Cheap questions first: this is asked whenever nothing can be done.
+        if state.open_run.is_some() || !self.world.post.is_empty() {
+            return Ok(false);
+        }
+        if !waiting::list(engine, &self.world.tenant, FLOW).await?.is_empty() {
+            return Ok(false);
+        }
+        Ok(self.world.sandbox.exact().documents("SalesOrders").len() >= self.world.orders * 9 / 10)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod dice;
 pub mod drive;
 pub mod gate;
 pub mod ports;
+pub mod post;
 pub mod report;
 pub mod shop;
 pub mod systems;

@@ -16,13 +16,13 @@ struct Arguments {
     #[arg(long, default_value = "1 2 3 4")]
     seeds: String,
     /// Worlds of each seed.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 150)]
     worlds: u64,
     /// Orders of each world.
-    #[arg(long, default_value_t = 1_300)]
+    #[arg(long, default_value_t = 135)]
     orders: usize,
     /// Worlds at the same time.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     jobs: usize,
     /// Where the report goes.
     #[arg(long, default_value = "target/chaos/report.json")]

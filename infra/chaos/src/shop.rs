@@ -25,6 +25,8 @@ pub struct Shop {
     unpaid: Vec<Value>,
     /// Orders in the shop, to change some of them.
     known: Vec<Value>,
+    /// Changes that a webhook may tell.
+    pub changed: Vec<Value>,
 }
 
 impl Shop {
@@ -40,7 +42,8 @@ impl Shop {
         let first = orders.len() * 6 / 10;
         let mut batches: Vec<Vec<Value>> = orders[first..].chunks((n / 25).max(2)).map(<[Value]>::to_vec).collect();
         batches.reverse();
-        let mut shop = Self { dice, batches, next: now + PAUSE, unpaid: Vec::new(), known: Vec::new() };
+        let mut shop =
+            Self { dice, batches, next: now + PAUSE, unpaid: Vec::new(), known: Vec::new(), changed: Vec::new() };
         let mut there = orders[..first].to_vec();
         let count = i64::try_from(first).unwrap_or_default();
         for (at, order) in (0..).zip(there.iter_mut()) {
@@ -88,7 +91,9 @@ impl Shop {
             }
             changed.push(order);
         }
-        put(&sandbox.woocommerce(), &changed)
+        put(&sandbox.woocommerce(), &changed)?;
+        self.changed.extend(changed);
+        Ok(())
     }
 }
 

@@ -10,7 +10,10 @@ use koppel_core::document::{DocumentType, Entity};
 use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::source::{Changed, Window};
-use koppel_core::ports::{Calls, CustomerLink, FetchPage, FetchQuery, Found, Reference, Sent, Source, Systems, Target};
+use koppel_core::ports::{
+    Budget, Calls, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Picture, Reference, Sent,
+    Source, Systems, Target, WebhookAdmin, WebhookReceiver,
+};
 use koppel_core::system::{Lookup, SystemFacts};
 
 use crate::gate::{Chaos, Effect};
@@ -44,6 +47,26 @@ impl Systems for FaultySystems {
     fn target(&self, connection: &Connection) -> Result<Arc<dyn Target>, Failure> {
         Ok(Arc::new(Gated { inner: self.inner.target(connection)?, chaos: self.chaos.clone() }))
     }
+
+    fn consent(&self, connection: &Connection) -> Result<Option<Arc<dyn Consent>>, Failure> {
+        self.inner.consent(connection)
+    }
+
+    fn budget(&self, connection: &Connection) -> Result<Option<Arc<dyn Budget>>, Failure> {
+        self.inner.budget(connection)
+    }
+
+    fn webhook_receiver(
+        &self,
+        connection: &Connection,
+        secret: &str,
+    ) -> Result<Option<Arc<dyn WebhookReceiver>>, Failure> {
+        self.inner.webhook_receiver(connection, secret)
+    }
+
+    fn webhook_admin(&self, connection: &Connection) -> Result<Option<Arc<dyn WebhookAdmin>>, Failure> {
+        self.inner.webhook_admin(connection)
+    }
 }
 
 struct Gated<T: ?Sized> {
@@ -72,6 +95,10 @@ impl Source for Gated<dyn Source> {
 
     async fn list_changed(&self, window: &Window, calls: &Calls) -> Result<Option<Vec<Changed>>, Failure> {
         self.call(Effect::Source, self.inner.list_changed(window, calls)).await
+    }
+
+    async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
+        self.call(Effect::Source, self.inner.fetch_picture(url, calls)).await
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
@@ -125,6 +152,24 @@ impl Target for Gated<dyn Target> {
         calls: &Calls,
     ) -> Result<Sent, Failure> {
         self.call(Effect::Target, self.inner.send_order(document, payload, customer, delivery_key, calls)).await
+    }
+
+    async fn find_records(
+        &self,
+        entity: Entity,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        self.call(Effect::Target, self.inner.find_records(entity, keys, calls)).await
+    }
+
+    async fn send_records(
+        &self,
+        entity: Entity,
+        changes: &[Change],
+        calls: &Calls,
+    ) -> Result<Vec<Result<Sent, Failure>>, Failure> {
+        self.call(Effect::Target, self.inner.send_records(entity, changes, calls)).await
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::ChaosError;
 use crate::gate::Chaos;
 use crate::ports::{FaultyBus, FaultyQueue, FaultyStore, FaultyVault};
+use crate::post::Post;
 use crate::shop::{Shop, text};
 use crate::systems::FaultySystems;
 
@@ -53,6 +54,8 @@ pub struct World {
     pub chaos: Arc<Chaos>,
     /// What the shop still has to come.
     pub shop: Shop,
+    /// What the shop has told and did not arrive yet.
+    pub post: Post,
     /// Whose data it is.
     pub tenant: Tenant,
 }
@@ -75,9 +78,13 @@ impl World {
         let embedded = embedded::open(Path::new(embedded::IN_MEMORY), clock, &options, koppel_hosting::connectors)?;
         let chaos = Arc::new(Chaos::new(seed, sandbox.clock().clone()));
         let shop = Shop::open(seed, orders, &sandbox)?;
-        let world = Self { seed, orders, sandbox, embedded, chaos, shop, tenant: Tenant::default() };
+        let post = Post::new(seed, None);
+        let mut world = Self { seed, orders, sandbox, embedded, chaos, shop, post, tenant: Tenant::default() };
         world.apply().await?;
         world.consent().await?;
+        if has_webhooks(seed) {
+            world.post = Post::new(seed, Some(world.register().await?));
+        }
         Ok(world)
     }
 
@@ -93,6 +100,21 @@ impl World {
         config::store_secrets(&*engine.store, &*engine.vault, &self.tenant, &secrets).await?;
         config::save_version(&*engine.store, &self.tenant, &config, "koppel.yaml", engine.clock.now(), None).await?;
         Ok(())
+    }
+
+    /// Registers the webhooks, and returns their secret. The shop's own deliveries are lost: those of [`Post`] stand for
+    /// them, at moments that the seed decides.
+    async fn register(&self) -> Result<String, ChaosError> {
+        let engine = &self.embedded.engine;
+        let shop = self.sandbox.woocommerce();
+        shop.set_switches(json!({ "webhook_drop_percent": 100 }))
+            .map_err(|error| ChaosError::of("a switch", error))?;
+        let none = || ChaosError::Other("the shop has no webhooks".into());
+        let stored = config::load_current(&*engine.store, &self.tenant).await?.ok_or_else(none)?;
+        let base = "http://127.0.0.1:9";
+        koppel_flows::webhooks::register(engine, &self.tenant, &stored.config, "shop", base).await?;
+        let hooks = shop.documents("webhooks");
+        hooks.first().map(|hook| text(&hook["secret"])).ok_or_else(none)
     }
 
     /// Gives consent to the books, as a person does in a browser. No faults must be in the way.
@@ -152,6 +174,10 @@ fn reduced_rate_of_germany(sandbox: &Handle) -> Result<(), ChaosError> {
     if status < 300 { Ok(()) } else { Err(ChaosError::Other(format!("the books refused a VAT code: {answer}"))) }
 }
 
+fn has_webhooks(seed: u64) -> bool {
+    !seed.is_multiple_of(3)
+}
+
 fn has_limits(seed: u64) -> bool {
     seed % 3 == 1
 }
@@ -189,6 +215,7 @@ flows:
     since: 2026-01-01
     lanes: {lanes}
     {schedule}
+    webhook: {webhook}
     filter: {{ status: [processing, completed, on-hold], where: 'source.total | number > 0' }}
     settings:
       vat_code:
@@ -203,6 +230,7 @@ flows:
 "#,
         shop = sandbox.woocommerce_url(),
         books = sandbox.exact_online_url(),
+        webhook = has_webhooks(seed),
         page = if seed % 5 == 3 { 30 } else { 100 },
         lanes = [8, 3, 12, 5][(seed % 4) as usize],
     )

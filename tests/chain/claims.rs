@@ -1,0 +1,93 @@
+//! A claim is won by one only, however close two writers are.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use koppel_core::NonEmpty;
+use koppel_core::error::RetryReason;
+use koppel_core::ports::{Condition, Item, Key, Store, StoreError};
+use koppel_core::{Failure, Tenant};
+use koppel_flows::ledger::{self, LEASE};
+use koppel_flows::Engine;
+use tokio::sync::Barrier;
+
+use super::world::{FLOW, World, yaml};
+
+/// A store that answers what is read of the ledger only when everybody has asked.
+struct Together {
+    inner: Arc<dyn Store>,
+    everybody: Barrier,
+}
+
+#[async_trait]
+impl Store for Together {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let item = self.inner.get(key).await;
+        self.everybody.wait().await;
+        item
+    }
+
+    async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        self.inner.batch_get(keys).await
+    }
+
+    async fn put(
+        &self,
+        key: &Key,
+        value: &str,
+        condition: Condition,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<u64, StoreError> {
+        self.inner.put(key, value, condition, expires_at).await
+    }
+
+    async fn delete(&self, key: &Key, condition: Condition) -> Result<(), StoreError> {
+        self.inner.delete(key, condition).await
+    }
+
+    async fn query(
+        &self,
+        partition: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.inner.query(partition, prefix, after, limit).await
+    }
+}
+
+/// Claims the same record as three writers that have all read before one of them writes; how many won.
+async fn winners(engine: &Engine, key: &Key) -> usize {
+    let claim = |run: &'static str| ledger::claim(engine, key.clone(), run);
+    let (one, two, three) = tokio::join!(claim("one"), claim("two"), claim("three"));
+    let mut won = 0;
+    for result in [one, two, three] {
+        match result {
+            Ok(Ok(_)) => won += 1,
+            Ok(Err(entry)) => panic!("nothing is delivered: {entry:?}"),
+            Err(failure) => assert!(matches!(failure, Failure::Retry { reason: RetryReason::Busy, .. }), "{failure}"),
+        }
+    }
+    won
+}
+
+#[tokio::test]
+async fn of_writers_that_have_all_looked_one_gets_the_claim() {
+    let world = World::new(yaml).await;
+    let base = &world.embedded.engine;
+    let store = Arc::new(Together { inner: base.store.clone(), everybody: Barrier::new(3) });
+    let engine = Engine::new(
+        store,
+        base.queue.clone(),
+        base.bus.clone(),
+        base.vault.clone(),
+        base.clock.clone(),
+        base.systems.clone(),
+    );
+    let key = ledger::key(&Tenant::default(), FLOW, &NonEmpty::new("23").expect("an id"));
+    assert_eq!(winners(&engine, &key).await, 1, "a new record");
+    assert_eq!(winners(&engine, &key).await, 0, "a claim that lives");
+    world.sandbox.clock().advance(LEASE + chrono::TimeDelta::seconds(1));
+    assert_eq!(winners(&engine, &key).await, 1, "a claim that has ended");
+}
