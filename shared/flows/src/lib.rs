@@ -20,6 +20,7 @@ mod owners;
 pub mod pace;
 pub mod privacy;
 mod products;
+mod rates;
 pub mod rows;
 pub mod runs;
 mod same;

@@ -20,7 +20,7 @@ use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::settings::decide_order_codes;
 use crate::steps::settle;
-use crate::{customers, on_their_way, origin, products, stock, trail, waiting};
+use crate::{customers, on_their_way, origin, products, rates, stock, trail, waiting};
 
 /// Runs the step.
 pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
@@ -230,6 +230,7 @@ fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>,
             Cause::new("empty_key", "the reference is empty, and an empty key is never a key").in_row("reference"),
         ));
     }
+    rates::split(order);
     decide_order_codes(order, &flow.flow.settings, flow.target_facts)?;
     match flow.target_facts.rounding {
         Some(model) => {
