@@ -163,6 +163,15 @@ impl World {
         Ok(took)
     }
 
+    /// Registers the shop's webhooks at `base`.
+    pub async fn register_webhooks(&self, base: &str) -> Result<(), Failed> {
+        let stored = config::load_current(&*self.engine.store, &self.tenant)
+            .await?
+            .ok_or_else(|| Failed::NotAsExpected("nothing applied".into()))?;
+        koppel_flows::webhooks::register(&self.engine, &self.tenant, &stored.config, "shop", base).await?;
+        Ok(())
+    }
+
     /// Starts a run.
     pub async fn start(&self, since: DateTime<Utc>) -> Result<String, Failed> {
         runs::start(&self.engine, &self.tenant, FLOW, Scope { since: Some(since), ..Scope::default() })
@@ -226,10 +235,11 @@ flows:
     to: books
     entity: orders
     document: sales-order
+    webhook: true
     since: 2026-01-01
     filter: {{ status: [processing, completed, on-hold], where: 'source.id | number > 50' }}
     settings:
-      vat_code: {{ table: {{ NL/21: "4", NL/9: "2", BE/21: "13", DE/19: "12", NL/0: "0", BE/0: "0", DE/0: "0", BE/0/exempt: "7", DE/0/exempt: "7" }} }}
+      vat_code: {{ table: {{ NL/21: "4", NL/9: "2", BE/21: "13", DE/19: "12", DE/7: "14", NL/0: "0", BE/0: "0", DE/0: "0", BE/0/exempt: "7", DE/0/exempt: "7" }} }}
       payment_terms: {{ table: {{ bacs: "30" }}, default: "00" }}
       default_item: "DIVERS"
       shipping_item: "VERZENDKOSTEN"

@@ -34,11 +34,7 @@ impl Shop {
     pub fn open(seed: u64, n: usize, sandbox: &Handle) -> Result<Self, ChaosError> {
         let now = sandbox.clock().now();
         let mut dice = Dice::new(seed, "shop");
-        let orders: Vec<Value> = generate_orders(seed, n)
-            .into_iter()
-            .filter(has_one_rate_a_fee)
-            .map(|order| vary(order, &mut dice))
-            .collect();
+        let orders: Vec<Value> = generate_orders(seed, n).into_iter().map(|order| vary(order, &mut dice)).collect();
         let first = orders.len() * 6 / 10;
         let mut batches: Vec<Vec<Value>> = orders[first..].chunks((n / 25).max(2)).map(<[Value]>::to_vec).collect();
         batches.reverse();
@@ -95,13 +91,6 @@ impl Shop {
         self.changed.extend(changed);
         Ok(())
     }
-}
-
-/// A discount that the shop spreads over two rates has no VAT code anywhere: it would wait for settings, and rightly so.
-fn has_one_rate_a_fee(order: &Value) -> bool {
-    let taxed = |tax: &&Value| !text(&tax["total"]).is_empty();
-    let rates = |fee: &Value| fee["taxes"].as_array().map_or(0, |taxes| taxes.iter().filter(taxed).count());
-    order["fee_lines"].as_array().is_none_or(|fees| fees.iter().all(|fee| rates(fee) < 2))
 }
 
 /// What generated orders lack: addresses in capitals, and customers that order for a company and for themselves.

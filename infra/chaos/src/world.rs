@@ -71,7 +71,6 @@ impl World {
         let options = Options::default().start_time(begin).switch("exact-online", switches);
         let sandbox = Sandbox::start(options).await?;
         sandbox.clock().freeze(begin);
-        reduced_rate_of_germany(&sandbox)?;
         let clock: Arc<dyn Clock> = Arc::new(WorldClock(sandbox.clock().clone()));
         let queue = QueueSettings { max_attempts: ATTEMPTS, ..QueueSettings::default() };
         let options = embedded::Options { queue, ..embedded::Options::default() };
@@ -107,8 +106,7 @@ impl World {
     async fn register(&self) -> Result<String, ChaosError> {
         let engine = &self.embedded.engine;
         let shop = self.sandbox.woocommerce();
-        shop.set_switches(json!({ "webhook_drop_percent": 100 }))
-            .map_err(|error| ChaosError::of("a switch", error))?;
+        shop.set_switches(json!({ "webhook_drop_percent": 100 })).map_err(|error| ChaosError::of("a switch", error))?;
         let none = || ChaosError::Other("the shop has no webhooks".into());
         let stored = config::load_current(&*engine.store, &self.tenant).await?.ok_or_else(none)?;
         let base = "http://127.0.0.1:9";
@@ -156,22 +154,6 @@ impl World {
             Arc::new(systems),
         )
     }
-}
-
-/// The books know 19 % for German customers; the generated orders need 7 % too.
-fn reduced_rate_of_germany(sandbox: &Handle) -> Result<(), ChaosError> {
-    let books = sandbox.exact();
-    let standard = books.documents("vat/VATCodes").into_iter().find(|row| text(&row["Code"]) == "12");
-    let mut row = standard.ok_or_else(|| ChaosError::Other("the books have no VAT code 12".into()))?;
-    for computed in ["Timestamp", "__metadata"] {
-        row.as_object_mut().map(|fields| fields.remove(computed));
-    }
-    row["ID"] = json!("00000000-0000-4000-8000-000000000014");
-    row["Code"] = json!("14");
-    row["Description"] = json!("OSS DE 7%");
-    row["Percentage"] = serde_json::from_str("0.07").unwrap_or_default();
-    let (status, answer) = books.inspect("POST", "rows/vat/VATCodes", &row);
-    if status < 300 { Ok(()) } else { Err(ChaosError::Other(format!("the books refused a VAT code: {answer}"))) }
 }
 
 fn has_webhooks(seed: u64) -> bool {

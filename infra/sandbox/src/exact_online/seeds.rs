@@ -102,6 +102,7 @@ fn vat(seed: &mut Seed<'_>) {
         ("0", "Geen BTW", "0", "B", "", false),
         ("7", "Intracommunautaire levering 0%", "0", "B", "", false),
         ("12", "OSS Duitsland 19%", "0.19", "E", "DE", false),
+        ("14", "OSS Duitsland 7%", "0.07", "E", "DE", false),
         ("13", "OSS België 21%", "0.21", "E", "BE", false),
         ("9", "BTW 6% (vervallen)", "0.06", "E", "", true),
     ] {
