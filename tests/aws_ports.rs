@@ -64,6 +64,17 @@ impl Emulator {
             .unwrap_or_else(|| panic!("no {pointer} in {}", self.answer))
     }
 
+    /// Its process: the parent of every function that runs.
+    pub fn process(&self) -> u32 {
+        self.answer["pid"].as_u64().and_then(|pid| pid.try_into().ok()).expect("the emulator tells its process")
+    }
+
+    /// Lets a message come back after this time when its function died.
+    pub fn messages_return_after(&self, seconds: u64) {
+        let output = script(self.state.path(), &["return", &seconds.to_string()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     async fn config(&self) -> aws::SdkConfig {
         aws::sdk_config_at(
             self.text("/endpoint"),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is test code, helpers included")]
 
 mod aws_chain;
+mod aws_chaos;
 mod aws_ports;
 mod chain;
 mod layering;

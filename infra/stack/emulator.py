@@ -5,6 +5,7 @@
   emulator.py outputs  print endpoint and outputs again
   emulator.py env      print the variables that point a program at the emulator, one NAME=value a line
   emulator.py queues   make a pair of queues outside of the stack, for tests of the queue port
+  emulator.py return   let messages come back after so many seconds when their function died, for tests of that
   emulator.py down     stop what `up` started
 
 With `up --attached` everything ends when standard input ends: a test that dies takes its emulator with it.
@@ -287,6 +288,14 @@ def queues(known, name, receives, visibility, bus):
     return {"queue": queue, "dead_letters": dead}
 
 
+def visibility(known, seconds):
+    """The template says minutes, because a message must not come back while its function still works."""
+    sqs = client(known, "sqs")
+    for name, url in known["outputs"].items():
+        if name.endswith("QueueUrl"):
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+
 def listen(known, sqs, name, queue, bus):
     """Everything on `bus` is also sent to `queue`."""
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -365,6 +374,9 @@ def main():
     command.set_defaults(
         run=lambda o: print(json.dumps(queues(running(o.state), o.name, o.receives, o.visibility, o.bus)))
     )
+    command = commands.add_parser("return", parents=[common])
+    command.add_argument("seconds", type=int)
+    command.set_defaults(run=lambda options: visibility(running(options.state), options.seconds))
     commands.add_parser("down", parents=[common]).set_defaults(run=lambda options: stop(options.state))
     options = parser.parse_args()
     # A polite end (Ctrl-C, kill) must clean up like any other.

@@ -8,8 +8,8 @@ use koppel_core::NonEmpty;
 use koppel_core::error::RetryReason;
 use koppel_core::ports::{Condition, Item, Key, Store, StoreError};
 use koppel_core::{Failure, Tenant};
-use koppel_flows::ledger::{self, LEASE};
 use koppel_flows::Engine;
+use koppel_flows::ledger::{self, LEASE};
 use tokio::sync::Barrier;
 
 use super::world::{FLOW, World, yaml};
