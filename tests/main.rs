@@ -5,4 +5,5 @@ mod aws_chain;
 mod aws_chaos;
 mod aws_ports;
 mod chain;
+mod chaos;
 mod layering;
