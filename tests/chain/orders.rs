@@ -149,6 +149,21 @@ async fn a_refund_is_shown_as_not_yet_handled() {
 }
 
 #[tokio::test]
+async fn a_reference_that_is_too_long_is_rejected_and_never_cut() {
+    let with_row = |sandbox: &koppel_sandbox::Handle| {
+        let row = "    map: { reference: '\"A-REFERENCE-OF-MORE-THAN-THIRTY-\" ~ source.number' }\n    since: 2026-01-01";
+        yaml(sandbox).replacen("    since: 2026-01-01", row, 1)
+    };
+    let world = World::new(with_row).await;
+    let ended = world.run().await;
+    let order = &ended.by_label["24"];
+    let cause = order.cause.as_ref().expect("a cause");
+    assert_eq!((order.outcome, cause.code.as_str()), (Outcome::Rejected, "reference_too_long"), "{cause}");
+    assert_eq!(ended.funnel.count(Outcome::Created), 0, "{}", ended.funnel);
+    assert!(world.sales_orders().is_empty());
+}
+
+#[tokio::test]
 async fn every_document_type_is_posted_with_the_same_total() {
     for (document, table, total) in [
         ("sales-invoice", "SalesInvoices", "AmountDC"),
