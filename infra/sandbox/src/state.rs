@@ -78,12 +78,24 @@ impl Store {
         self.tables.get(table).map_or(0, |table| table.rows.len())
     }
 
-    /// Rows whose indexed field equals the value (texts: whatever case, blanks around it ignored). None: no index.
+    /// Rows whose indexed field equals the value (texts: whatever case, blanks around it ignored; whole numbers: in
+    /// digits), in the order of the table. None: no index.
     pub fn find(&self, table: &str, field: &str, value: &str) -> Option<Vec<&Value>> {
-        let field = self.indexed.iter().find(|known| **known == field)?;
-        let Some(table) = self.tables.get(table) else { return Some(Vec::new()) };
-        let found = table.index.get(&(*field, fold(value)));
-        Some(found.into_iter().flatten().filter_map(|at| table.rows.get(at)).map(|(_, row)| row).collect())
+        self.find_any(table, &[(field, value)])
+    }
+
+    /// Rows for which at least one of these equalities holds, each row once. None: a field has no index.
+    pub fn find_any(&self, table: &str, pairs: &[(&str, &str)]) -> Option<Vec<&Value>> {
+        let mut places: BTreeSet<u64> = BTreeSet::new();
+        let known = self.tables.get(table);
+        for (field, value) in pairs {
+            let field = self.indexed.iter().find(|known| **known == *field)?;
+            if let Some(found) = known.and_then(|table| table.index.get(&(*field, fold(value)))) {
+                places.extend(found);
+            }
+        }
+        let Some(rows) = known.map(|table| &table.rows) else { return Some(Vec::new()) };
+        Some(places.iter().filter_map(|at| rows.get(at)).map(|(_, row)| row).collect())
     }
 
     /// Inserts or replaces a row.
@@ -220,16 +232,16 @@ impl Store {
 impl Table {
     fn link(&mut self, indexed: &[&'static str], at: u64, row: &Value) {
         for field in indexed {
-            if let Some(value) = row.get(field).and_then(Value::as_str) {
-                self.index.entry((field, fold(value))).or_default().insert(at);
+            if let Some(key) = row.get(field).and_then(index_key) {
+                self.index.entry((field, key)).or_default().insert(at);
             }
         }
     }
 
     fn unlink(&mut self, indexed: &[&'static str], at: u64, row: &Value) {
         for field in indexed {
-            if let Some(value) = row.get(field).and_then(Value::as_str) {
-                let key = (*field, fold(value));
+            if let Some(key) = row.get(field).and_then(index_key) {
+                let key = (*field, key);
                 if let Some(set) = self.index.get_mut(&key) {
                     set.remove(&at);
                     if set.is_empty() {
@@ -238,6 +250,15 @@ impl Table {
                 }
             }
         }
+    }
+}
+
+/// How a value stands in an index; lists, objects and yes/no are not looked up.
+fn index_key(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(fold(text)),
+        Value::Number(number) => number.as_i64().map(|number| number.to_string()),
+        _ => None,
     }
 }
 
@@ -262,6 +283,22 @@ mod tests {
         assert_eq!(store.find("items", "Code", " a ").unwrap().len(), 1);
         assert!(store.find("items", "Code", "C").unwrap().is_empty());
         assert_eq!(store.next_number("orders", 10), 10);
+    }
+
+    #[test]
+    fn equalities_are_looked_up_for_texts_and_whole_numbers_and_give_a_row_once() {
+        let mut store = Store::open(None, "x", &["Code", "parent_id"]).unwrap();
+        store.put("items", "1", json!({"Code": "A", "parent_id": 7}));
+        store.put("items", "2", json!({"Code": "B", "parent_id": 7}));
+        let codes = |pairs: &[(&str, &str)]| {
+            let rows = store.find_any("items", pairs)?;
+            Some(rows.into_iter().map(|row| row["Code"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(codes(&[("parent_id", "7"), ("Code", "b")]), Some(vec!["A".into(), "B".into()]));
+        assert_eq!(codes(&[("Code", "c")]), Some(Vec::new()));
+        assert_eq!(codes(&[("Code", "a"), ("Name", "x")]), None, "a field without an index");
+        assert!(store.find("nothing", "Code", "a").unwrap().is_empty());
+        assert!(store.find("nothing", "Name", "a").is_none());
     }
 
     #[test]

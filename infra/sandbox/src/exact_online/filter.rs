@@ -378,26 +378,35 @@ impl Expr {
         }
     }
 
-    /// Equalities of which at least one must hold: an index can find the rows. None: all rows must be looked at.
-    pub fn equalities(&self) -> Option<Vec<(&str, &str)>> {
+    /// Groups of equalities: of every group at least one must hold, so an index on its fields finds the rows. Empty: all
+    /// rows must be looked at.
+    pub fn lookups(&self) -> Vec<Vec<(&str, String)>> {
         match self {
             Self::Compare("eq", a, b) => {
                 let field = match a.as_ref() {
                     Self::Field(name) => name,
                     Self::Call("trim" | "tolower" | "toupper", args) => match args.as_slice() {
                         [Self::Field(name)] => name,
-                        _ => return None,
+                        _ => return Vec::new(),
                     },
-                    _ => return None,
+                    _ => return Vec::new(),
                 };
                 match b.as_ref() {
-                    Self::Value(Val::Text(text) | Val::Guid(text)) => Some(vec![(field, text)]),
-                    _ => None,
+                    Self::Value(Val::Text(text) | Val::Guid(text)) => vec![vec![(field, text.clone())]],
+                    Self::Value(Val::Num(number)) if number.fract().is_zero() => {
+                        vec![vec![(field, number.normalize().to_string())]]
+                    }
+                    _ => Vec::new(),
                 }
             }
-            Self::Or(a, b) => Some([a.equalities()?, b.equalities()?].concat()),
-            Self::And(a, b) => a.equalities().or_else(|| b.equalities()),
-            _ => None,
+            // One of either side: each pair of groups becomes one.
+            Self::Or(a, b) => {
+                let right = b.lookups();
+                let pairs = a.lookups().into_iter().zip(right.iter().cycle());
+                pairs.map(|(left, right)| [left, right.clone()].concat()).collect()
+            }
+            Self::And(a, b) => [a.lookups(), b.lookups()].concat(),
+            _ => Vec::new(),
         }
     }
 }
@@ -515,8 +524,20 @@ mod tests {
     #[test]
     fn chains_of_equalities_can_be_looked_up() {
         let entity = metadata().find("logistics/Items").unwrap();
-        let filter = parse("(Code eq 'A' or Code eq 'B') and IsSalesItem eq true", entity).unwrap();
-        assert_eq!(filter.equalities(), Some(vec![("Code", "A"), ("Code", "B")]));
-        assert_eq!(parse("Code eq 'A' or IsSalesItem eq true", entity).unwrap().equalities(), None);
+        let groups = |filter: &str| {
+            let filter = parse(filter, entity).unwrap();
+            let owned = |pair: (&str, String)| format!("{}={}", pair.0, pair.1);
+            filter
+                .lookups()
+                .into_iter()
+                .map(|group| group.into_iter().map(owned).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        };
+        let none: Vec<Vec<String>> = Vec::new();
+        assert_eq!(groups("(Code eq 'A' or Code eq 'B') and IsSalesItem eq true"), [["Code=A", "Code=B"]]);
+        assert_eq!(groups("Code eq 'A' or IsSalesItem eq true"), none);
+        assert_eq!(groups("Unit eq 'kg' and trim(Code) eq 'A'"), [["Unit=kg"], ["Code=A"]]);
+        assert_eq!(groups("IsWebshopItem eq 1"), [["IsWebshopItem=1"]]);
+        assert_eq!(groups("not (Code eq 'A')"), none);
     }
 }

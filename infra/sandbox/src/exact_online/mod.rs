@@ -1,5 +1,6 @@
 //! Stand-in of Exact Online (Dutch site): OAuth server and REST API, one division, driven by the public metadata.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
@@ -69,6 +70,15 @@ const INDEXED: &[&str] = &[
     "ID",
     "VATCodeID",
     "Name",
+    "Barcode",
+    "BusinessEmail",
+    "Customer",
+    "Document",
+    "OrderNumber",
+    "InvoiceNumber",
+    "EntryNumber",
+    "PriceList",
+    "PriceListPeriod",
 ];
 
 /// Starts the stand-in.
@@ -215,30 +225,25 @@ impl Tx<'_> {
         rows
     }
 
-    /// Rows a filter may hold for: by index where that is possible.
-    fn rows_for(&self, entity: &Entity, filter: Option<&Expr>) -> Vec<Value> {
-        if let Some(rows) = sync::computed(self, entity) {
-            return rows;
-        }
-        if let Some(rows) = functions::rows(self, entity) {
-            return rows;
-        }
-        let table = self.table(&entity.table);
-        let found = filter.and_then(Expr::equalities).and_then(|pairs| {
-            let mut rows: Vec<&Value> = Vec::new();
-            for (field, value) in pairs {
-                for row in self.store.find(&table, field, value)? {
-                    if !rows.iter().any(|known| std::ptr::eq(*known, row)) {
-                        rows.push(row);
-                    }
-                }
+    /// Rows a filter holds for: by index where that is possible, and copied only when they are wanted.
+    fn rows_for(&self, entity: &Entity, filter: Option<&Expr>) -> Vec<Cow<'_, Value>> {
+        let made = sync::computed(self, entity).or_else(|| functions::rows(self, entity));
+        let mut rows: Vec<Cow<'_, Value>> = match made {
+            Some(rows) => rows.into_iter().map(Cow::Owned).collect(),
+            None => {
+                let table = self.table(&entity.table);
+                let groups = filter.map(Expr::lookups).unwrap_or_default();
+                let found = groups.iter().find_map(|group| {
+                    let pairs: Vec<(&str, &str)> = group.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                    self.store.find_any(&table, &pairs)
+                });
+                found.unwrap_or_else(|| self.store.rows(&table).collect()).into_iter().map(Cow::Borrowed).collect()
             }
-            Some(rows)
-        });
-        match found {
-            Some(rows) => rows.into_iter().cloned().collect(),
-            None => self.store.rows(&table).cloned().collect(),
+        };
+        if let Some(filter) = filter {
+            rows.retain(|row| filter.holds(entity, row, !self.switches.case_sensitive_filters));
         }
+        rows
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading: `$filter`, `$select`, `$expand`, `$orderby`, `$top`, `$skiptoken`, `$inlinecount`, both list shapes.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::{Map, Value, json};
@@ -141,7 +142,7 @@ pub(super) fn list(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply, R
     let shape = Shape::of(call, entity)?;
     let rows = filtered(tx, entity, given("$filter"))?;
     let order = order_by(entity, given("$orderby"))?;
-    let mut sorted: Vec<(Vec<Val>, Value)> = rows
+    let mut sorted: Vec<(Vec<Val>, Cow<'_, Value>)> = rows
         .into_iter()
         .map(|row| (order.iter().map(|(field, _)| field_value(entity, field, &row)).collect(), row))
         .collect();
@@ -154,7 +155,7 @@ pub(super) fn list(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply, R
     let skip = number("$skip")?.unwrap_or(0);
     let limit = top.unwrap_or(usize::MAX).min(entity.page_size);
     let more = sorted.len().saturating_sub(skip) > limit && top.is_none_or(|top| top > limit);
-    let page: Vec<(Vec<Val>, Value)> = sorted.into_iter().skip(skip).take(limit).collect();
+    let page: Vec<(Vec<Val>, Cow<'_, Value>)> = sorted.into_iter().skip(skip).take(limit).collect();
     let next = page.last().filter(|_| more).map(|(place, _)| next_link(tx, call, place, top, limit));
     let results: Vec<Value> = page.iter().map(|(_, row)| render(tx, entity, row, &shape)).collect();
     let counted = given("$inlinecount").is_some_and(|word| word == "allpages");
@@ -178,20 +179,14 @@ pub(super) fn count(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply, 
     Ok(Reply::typed(200, "text/plain;charset=utf-8", rows.len().to_string()))
 }
 
-fn filtered(tx: &Tx<'_>, entity: &Entity, filter: Option<String>) -> Result<Vec<Value>, Reply> {
+fn filtered<'a>(tx: &'a Tx<'_>, entity: &Entity, filter: Option<String>) -> Result<Vec<Cow<'a, Value>>, Reply> {
     let filter = filter.map(|text| parse(&text, entity)).transpose()?;
     let fields: Vec<&str> = filter.as_ref().map(Expr::fields).unwrap_or_default();
     if entity.is_sync() && fields.iter().any(|field| *field != "Timestamp") {
         return Err(error(400, "This $filter parameter is not supported for this resource"));
     }
     check_mandatory(tx, entity, &fields)?;
-    let rows = tx.rows_for(entity, filter.as_ref());
-    Ok(match filter {
-        None => rows,
-        Some(filter) => {
-            rows.into_iter().filter(|row| filter.holds(entity, row, !tx.switches.case_sensitive_filters)).collect()
-        }
-    })
+    Ok(tx.rows_for(entity, filter.as_ref()))
 }
 
 /// Some resources want a filter on one of their documented fields, or on no other.

@@ -41,7 +41,9 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
             })
             && paging.holds(row)
     };
-    let mut rows: Vec<&Value> = ctx.store.rows("customers").filter(|row| wanted(row)).collect();
+    let looked_up = email.as_ref().and_then(|email| ctx.store.find("customers", "email", email));
+    let mut rows = looked_up.unwrap_or_else(|| ctx.store.rows("customers").collect());
+    rows.retain(|row| wanted(row));
     paging.sort(&mut rows);
     Ok(render::page(rows, &paging, ctx.site, ctx.call, false, |row| render::select(row.clone(), &ctx.params)))
 }
@@ -62,9 +64,8 @@ fn rules() -> [(&'static str, Kind<'static>); 4] {
 }
 
 fn taken(ctx: &Ctx<'_>, email: &str, but: i64) -> bool {
-    ctx.store
-        .rows("customers")
-        .any(|row| row["id"].as_i64() != Some(but) && text(row, "email").eq_ignore_ascii_case(email))
+    let rows = ctx.store.find("customers", "email", email).unwrap_or_default();
+    rows.into_iter().any(|row| row["id"].as_i64() != Some(but))
 }
 
 /// `POST /customers`.

@@ -119,9 +119,12 @@ pub struct WooCommerce {
     site: String,
 }
 
+/// Fields with an index, because connectors and rules look rows up by them.
+const INDEXED: &[&str] = &["sku", "global_unique_id", "email", "username", "parent_id", "slug", "order_id", "topic"];
+
 /// Starts the stand-in.
 pub fn build(start: Start<'_>) -> Result<Arc<dyn System>, SandboxError> {
-    let opened = Store::open(start.folder, "woocommerce", &["sku"]);
+    let opened = Store::open(start.folder, "woocommerce", INDEXED);
     let mut store = opened.map_err(|source| SandboxError::state(start.folder.unwrap_or("memory".as_ref()), source))?;
     if store.is_empty() {
         seeds::fill(&mut store);

@@ -10,7 +10,7 @@ use super::request::Check;
 use super::{Ctx, Need, render};
 use crate::message::Reply;
 use crate::state::Store;
-use crate::text::text;
+use crate::text::{amount, text};
 
 /// Statuses a list may ask for.
 pub(super) const STATUSES: &[&str] = &[
@@ -102,10 +102,14 @@ impl Paging {
         let id = |row: &Value| row["id"].as_i64().unwrap_or_default();
         match self.orderby.as_str() {
             "id" => rows.sort_by_key(|row| id(row)),
-            "modified" => rows.sort_by_key(|row| (text(row, "date_modified_gmt").to_owned(), id(row))),
+            "modified" => rows.sort_by_cached_key(|row| (text(row, "date_modified_gmt").to_owned(), id(row))),
             "include" => rows.sort_by_key(|row| self.include.iter().position(|wanted| *wanted == id(row))),
-            "title" | "name" | "slug" => rows.sort_by_key(|row| (text(row, "name").to_lowercase(), id(row))),
-            _ => rows.sort_by_key(|row| (text(row, "date_created_gmt").to_owned(), id(row))),
+            "title" | "name" => rows.sort_by_cached_key(|row| (text(row, "name").to_lowercase(), id(row))),
+            "slug" => rows.sort_by_cached_key(|row| (text(row, "slug").to_lowercase(), id(row))),
+            "price" => rows.sort_by_key(|row| (amount(row, "price"), id(row))),
+            "menu_order" => rows.sort_by_key(|row| (row["menu_order"].as_i64(), id(row))),
+            "count" => rows.sort_by_key(|row| (row["count"].as_i64(), id(row))),
+            _ => rows.sort_by_cached_key(|row| (text(row, "date_created_gmt").to_owned(), id(row))),
         }
         if !self.ascending && self.orderby != "include" {
             rows.reverse();
