@@ -182,6 +182,13 @@ impl Drive {
                 return Ok(false);
             }
             if let Some(message) = self.receive().await? {
+                // The first owner is slow, and a second one has it before the first has said a word.
+                if let Some(&second) = free.iter().find(|other| **other != at)
+                    && self.dice.roll() % 1_000 < self.world.chaos.strength()
+                {
+                    self.world.chaos.count("message in two hands", 1);
+                    self.start(second, message.clone()).await?;
+                }
                 self.start(at, message).await?;
                 return Ok(false);
             }

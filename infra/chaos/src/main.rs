@@ -18,6 +18,9 @@ struct Arguments {
     /// Worlds of each seed.
     #[arg(long, default_value_t = 150)]
     worlds: u64,
+    /// The first of these worlds, to tell one again.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
     /// Orders of each world.
     #[arg(long, default_value_t = 135)]
     orders: usize,
@@ -46,7 +49,7 @@ fn run(arguments: &Arguments) -> Result<bool, ChaosError> {
     for text in arguments.seeds.split([',', ' ']).filter(|text| !text.is_empty()) {
         let seed: u64 = text.parse().map_err(|error| ChaosError::of(&format!("seed «{text}»"), error))?;
         // Worlds of one seed are of every kind, and no two seeds share a world.
-        seeds.extend((0..arguments.worlds).map(|world| seed * 1_000 + world));
+        seeds.extend((arguments.first..arguments.first + arguments.worlds).map(|world| seed * 1_000 + world));
     }
     let next = AtomicUsize::new(0);
     let sum: Mutex<(Report, Option<ChaosError>)> = Mutex::default();

@@ -9,7 +9,7 @@ use crate::gate::Chaos;
 const SYSTEMS: [&str; 2] = ["woocommerce", "exact-online"];
 
 /// Strengths in percent that the weather takes by turns.
-const STRENGTHS: [u64; 6] = [0, 20, 35, 40, 60, 110];
+const STRENGTHS: [u64; 6] = [0, 15, 25, 30, 50, 90];
 
 /// A new weather: other strength, other rules.
 pub fn change(sandbox: &Handle, chaos: &Chaos, dice: &mut Dice) {
