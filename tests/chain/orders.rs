@@ -151,7 +151,8 @@ async fn a_refund_is_shown_as_not_yet_handled() {
 #[tokio::test]
 async fn a_reference_that_is_too_long_is_rejected_and_never_cut() {
     let with_row = |sandbox: &koppel_sandbox::Handle| {
-        let row = "    map: { reference: '\"A-REFERENCE-OF-MORE-THAN-THIRTY-\" ~ source.number' }\n    since: 2026-01-01";
+        let row =
+            "    map: { reference: '\"A-REFERENCE-OF-MORE-THAN-THIRTY-\" ~ source.number' }\n    since: 2026-01-01";
         yaml(sandbox).replacen("    since: 2026-01-01", row, 1)
     };
     let world = World::new(with_row).await;
