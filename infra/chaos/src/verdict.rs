@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use koppel_core::NonEmpty;
 use koppel_core::message::Step;
 use koppel_core::ports::store::partition;
+use koppel_flows::ledger::State;
 use koppel_flows::runs::Run;
-use koppel_flows::{items, waiting};
+use koppel_flows::{items, ledger, waiting};
 use koppel_hosting::ReceivingQueue;
 use rust_decimal::Decimal;
 
@@ -29,6 +31,7 @@ pub async fn judge(drive: &Drive, rested: bool) -> Result<Report, ChaosError> {
     }
     books(drive, &mut report);
     customers(drive, &mut report);
+    ledger_of_orders(drive, &mut report).await?;
     leftovers(drive, &mut report).await?;
     Ok(report)
 }
@@ -69,6 +72,29 @@ fn customers(drive: &Drive, report: &mut Report) {
     for (email, times) in accounts.into_iter().filter(|(_, times)| *times > 1) {
         report.customer_duplicated(drive.world.seed, format!("{email} is there {times} times"));
     }
+}
+
+/// Every order in the books has its entry in the ledger: else nothing but the search before a retry keeps it from coming
+/// twice.
+async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), ChaosError> {
+    let world = &drive.world;
+    let mut documents: BTreeMap<String, String> = BTreeMap::new();
+    for order in world.sandbox.exact().documents("SalesOrders") {
+        documents.insert(text(&order["YourRef"]), text(&order["OrderID"]));
+    }
+    for order in world.sandbox.woocommerce().documents("orders") {
+        let number = text(&order["number"]);
+        let Some(document) = documents.get(&format!("WC-{number}")) else { continue };
+        let Some(record) = NonEmpty::new(&text(&order["id"])) else { continue };
+        let entries = ledger::entries(&world.embedded.engine, &world.tenant, FLOW, &[record]).await?;
+        let entry = entries.into_iter().flatten().next().map(|known| known.entry);
+        let (state, target) = entry.map_or((None, None), |entry| (Some(entry.state), entry.target));
+        if state != Some(State::Delivered) || target.as_ref().is_none_or(|target| &target.id != document) {
+            let what = format!("order {number} is in the books as {document}; the ledger says {state:?}, {target:?}");
+            report.unexplained(world.seed, what);
+        }
+    }
+    Ok(())
 }
 
 /// Only transient faults were injected: nothing may wait, be dead, or not add up when they have ended.
