@@ -85,7 +85,7 @@ async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), Chao
     for order in world.sandbox.woocommerce().documents("orders") {
         let number = text(&order["number"]);
         let Some(document) = documents.get(&format!("WC-{number}")) else { continue };
-        let Some(record) = NonEmpty::new(&text(&order["id"])) else { continue };
+        let Some(record) = NonEmpty::new(text(&order["id"])) else { continue };
         let entries = ledger::entries(&world.embedded.engine, &world.tenant, FLOW, &[record]).await?;
         let entry = entries.into_iter().flatten().next().map(|known| known.entry);
         let (state, target) = entry.map_or((None, None), |entry| (Some(entry.state), entry.target));
