@@ -163,8 +163,22 @@ pub(super) async fn send(
             promote(client, &mut link, calls).await?;
         }
     }
-    if !fixed && parts.has_contact() && link.contact.is_none() {
-        link.contact = Some(contact(client, &link, &parts, known.is_some(), calls).await?);
+    if !fixed && parts.has_contact() {
+        let there = match link.contact.clone() {
+            Some(id) => Some(id),
+            None if known.is_some() => find_contact(client, &link, &parts, calls).await?,
+            None => None,
+        };
+        link.contact = Some(match there {
+            // What this very call created is as it should be; what was there before may hold older data.
+            Some(id) => {
+                if decision.update {
+                    update_contact(client, &id, &parts.contact, calls).await?;
+                }
+                id
+            }
+            None => create_contact(client, &link, &parts, calls).await?,
+        });
     }
     if let Some(key) = &decision.delivery_key
         && !parts.delivery.is_empty()
@@ -216,26 +230,31 @@ async fn update_account(
     client.update(ACCOUNTS, &link.id, Value::Object(body), calls).await
 }
 
-/// The contact of the account: found by e-mail (or, without one, by name), else created. A brand-new account has none.
-async fn contact(
+/// The contact of the account, by e-mail or, without one, by name. A brand-new account has none.
+async fn find_contact(
     client: &Client,
     link: &CustomerLink,
     parts: &Parts,
-    search: bool,
     calls: &Calls,
-) -> Result<String, Failure> {
+) -> Result<Option<String>, Failure> {
     let body = Value::Object(parts.contact.clone());
     let today = client.local_now();
-    if search {
-        let account = odata::guid(&link.id)?;
-        // Only the account is in the filter: it is the one field of contacts that surely may be filtered on.
-        let mut rows = client.search(CONTACTS, &["Account"], &[account], CONTACT_SELECT, calls).await?;
-        rows.sort_by_key(|row| odata::field(row, "ID"));
-        let same = rows.iter().find(|row| !ended(row, today) && same_person(row, &body));
-        if let Some(id) = same.and_then(|row| odata::field(row, "ID")) {
-            return Ok(id);
-        }
-    }
+    let account = odata::guid(&link.id)?;
+    // Only the account is in the filter: it is the one field of contacts that surely may be filtered on.
+    let mut rows = client.search(CONTACTS, &["Account"], &[account], CONTACT_SELECT, calls).await?;
+    rows.sort_by_key(|row| odata::field(row, "ID"));
+    let same = rows.iter().find(|row| !ended(row, today) && same_person(row, &body));
+    Ok(same.and_then(|row| odata::field(row, "ID")))
+}
+
+async fn update_contact(client: &Client, id: &str, contact: &Map<String, Value>, calls: &Calls) -> Result<(), Failure> {
+    let mut body = contact.clone();
+    // The account is a field of creations only.
+    body.retain(|name, _| name != "Account" && !NOT_IN_UPDATES.contains(&name.as_str()));
+    client.update(CONTACTS, id, Value::Object(body), calls).await
+}
+
+async fn create_contact(client: &Client, link: &CustomerLink, parts: &Parts, calls: &Calls) -> Result<String, Failure> {
     let mut body = parts.contact.clone();
     body.insert("Account".to_owned(), Value::from(link.id.clone()));
     let answer = client.create(CONTACTS, Value::Object(body), calls).await?;

@@ -172,16 +172,54 @@ async fn an_address_is_looked_for_first_where_the_connection_says_so() {
 }
 
 #[tokio::test]
-async fn a_changed_customer_is_updated_without_its_code() {
+async fn a_changed_customer_is_updated_with_its_contact_and_without_its_code() {
     let world = World::new(|seen| if seen.method == "PUT" { Reply::empty(204) } else { created(seen) }).await;
     let mut decision = CustomerDecision { update: true, delivery_key: None, ..company() };
     decision.payload["account"]["Code"] = json!("7");
     let with_contact = CustomerLink { contact: Some(guid(8)), ..known() };
     world.exact.send_customer(&decision, Some(&with_contact), &world.calls).await.unwrap();
     let seen = world.server.take();
-    assert_eq!(seen.len(), 1);
+    assert_eq!(seen.iter().map(Seen::line).collect::<Vec<_>>(), ["PUT crm/Accounts", "PUT crm/Contacts"]);
     assert_eq!(seen[0].path, format!("/api/v1/1234567/crm/Accounts(guid'{}')", guid(7)));
     assert_eq!((seen[0].body().get("Code"), &seen[0].body()["Name"]), (None, &json!("Bos Hout BV")));
+    assert_eq!(seen[1].path, format!("/api/v1/1234567/crm/Contacts(guid'{}')", guid(8)));
+    let contact = seen[1].body();
+    assert_eq!((contact.get("Account"), &contact["LastName"]), (None, &decision.payload["contact"]["LastName"]));
+}
+
+#[tokio::test]
+async fn a_contact_that_is_found_by_its_address_is_updated_when_the_customer_changed() {
+    let world = World::new(|seen| match (seen.method.as_str(), seen.entity()) {
+        ("GET", _) => list(json!([
+            {"ID":guid(52),"Account":guid(7),"Email":"jan@example.test","FirstName":"J.","LastName":"Bosch"}
+        ])),
+        ("PUT", _) => Reply::empty(204),
+        _ => created(seen),
+    })
+    .await;
+    let decision = CustomerDecision { update: true, delivery_key: None, ..company() };
+    let link = world.exact.send_customer(&decision, Some(&known()), &world.calls).await.unwrap();
+    assert_eq!(link.contact, Some(guid(52)));
+    let seen = world.server.take();
+    assert_eq!(
+        seen.iter().map(Seen::line).collect::<Vec<_>>(),
+        ["PUT crm/Accounts", "GET crm/Contacts", "PUT crm/Contacts"]
+    );
+    assert_eq!(seen[2].path, format!("/api/v1/1234567/crm/Contacts(guid'{}')", guid(52)));
+}
+
+#[tokio::test]
+async fn a_new_contact_of_a_changed_customer_is_not_written_twice() {
+    let world = World::new(|seen| match seen.method.as_str() {
+        "GET" => list(json!([])),
+        "PUT" => Reply::empty(204),
+        _ => created(seen),
+    })
+    .await;
+    let decision = CustomerDecision { update: true, delivery_key: None, ..company() };
+    let link = world.exact.send_customer(&decision, Some(&known()), &world.calls).await.unwrap();
+    assert_eq!(link.contact, Some(guid(200)));
+    assert_eq!(world.server.lines(), ["PUT crm/Accounts", "GET crm/Contacts", "POST crm/Contacts"]);
 }
 
 #[tokio::test]
