@@ -26,7 +26,8 @@ lint: $(VENV)/sam/.stamp lint-template
 
 ## test: all tests, those on the emulated AWS included
 test: venv
-	cargo build --workspace --locked
+# With the tests, or what they need of a shared dependency would have it compiled a second time.
+	cargo build --workspace --all-targets --locked
 	cargo nextest run --workspace --locked
 
 ## cents: ten million random orders, each posted to the cent or rejected; report in target/cents/report.json
