@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use koppel_core::error::RetryReason;
 use koppel_core::ports::Clock;
 use koppel_sandbox::{FaultAction, FaultRule, Handle, Options, Sandbox};
 use serde_json::json;
