@@ -1,5 +1,7 @@
 //! Reading from a scripted shop whose list changes while it is read, and from the sandbox.
 
+mod kept;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -25,6 +25,10 @@ pub fn failure(error: &Value, label: &str) -> Failure {
                 ),
             )
         }
+        "product_invalid_global_unique_id" => Failure::reject(
+            Cause::new("duplicate_gtin", format!("the GTIN of «{label}» belongs to another product: {said}"))
+                .advice("look for it in the shop, also among variations; a GTIN may be there once"),
+        ),
         "registration-error-email-exists" | "woocommerce_rest_customer_invalid_email" => Failure::reject(
             Cause::new("duplicate_email", format!("the address of {label} cannot be used: {said}"))
                 .advice("look for another account with this address, also one of those who run the shop"),
@@ -64,6 +68,7 @@ mod tests {
         for (code, expected) in [
             ("product_invalid_sku", "reject duplicate_sku"),
             ("woocommerce_rest_product_not_created", "reject duplicate_sku"),
+            ("product_invalid_global_unique_id", "reject duplicate_gtin"),
             ("registration-error-email-exists", "reject duplicate_email"),
             ("woocommerce_rest_product_variation_invalid_id", "reject gone_from_target"),
             ("woocommerce_rest_invalid_product_id", "reject gone_from_target"),

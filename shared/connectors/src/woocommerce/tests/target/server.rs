@@ -143,3 +143,13 @@ async fn categories_are_made_level_by_level_also_when_somebody_else_just_did() {
     let body: Value = serde_json::from_str(&seen[3].body).unwrap();
     assert_eq!(body["create"][0]["categories"], json!([{ "id": 4 }, { "id": 9 }]));
 }
+
+#[tokio::test]
+async fn texts_are_asked_for_as_they_were_typed() {
+    let (server, target) = target(json!({}), &[], |_| Reply::json(200, "[]").header("X-WP-Total", 0)).await;
+    let keys: Vec<NonEmpty> = ["A", "B,C"].iter().filter_map(NonEmpty::new).collect();
+    assert!(target.find_records(Entity::Products, &keys, &Calls::default()).await.unwrap().is_empty());
+    let seen = server.take();
+    assert_eq!(seen.iter().map(|seen| seen.query("sku")).collect::<Vec<_>>(), [Some("B,C"), Some("A")]);
+    assert!(seen.iter().all(|seen| seen.query("context") == Some("edit") && seen.query("per_page") == Some("100")));
+}
