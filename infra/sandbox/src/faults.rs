@@ -248,7 +248,6 @@ mod tests {
             body: Vec::new(),
             tls: false,
             loopback: true,
-            fetched: Vec::new(),
         }
     }
 

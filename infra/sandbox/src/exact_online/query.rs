@@ -9,7 +9,7 @@ use super::errors::{error, syntax};
 use super::filter::{Expr, Val, field_value, literals, parse};
 use super::metadata::{Edm, Entity};
 use super::values::{give, key_text};
-use super::{Tx, children, shown};
+use super::{Tx, children};
 use crate::message::{Call, Reply};
 use crate::text::text;
 
@@ -22,8 +22,6 @@ pub(super) struct Shape {
     /// None: everything.
     select: Option<Vec<String>>,
     expand: Vec<String>,
-    /// Language of descriptions, when one was asked for.
-    language: Option<String>,
 }
 
 impl Shape {
@@ -34,7 +32,6 @@ impl Shape {
             text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<Vec<_>>()
         };
         let expand = split("$expand");
-        let language = call.header("customdescriptionlanguage").map(|language| language.trim().to_uppercase());
         for name in &expand {
             if children(&entity.table, name).is_none() {
                 return Err(unknown(entity, name));
@@ -45,7 +42,7 @@ impl Shape {
             if entity.is_sync() && !select.is_empty() {
                 return Err(error(400, "$select=* is not supported on sync endpoints."));
             }
-            return Ok(Self { select: None, expand, language });
+            return Ok(Self { select: None, expand });
         }
         for name in &select {
             match name.split_once('/') {
@@ -61,7 +58,7 @@ impl Shape {
                 None => return Err(unknown(entity, name)),
             }
         }
-        Ok(Self { select: Some(select), expand, language })
+        Ok(Self { select: Some(select), expand })
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -76,7 +73,7 @@ impl Shape {
             list.iter().filter_map(|wanted| wanted.strip_prefix(&prefix)).map(Into::into).collect::<Vec<String>>()
         });
         let all = select.as_ref().is_none_or(|list| list.is_empty() || list.iter().any(|name| name == "*"));
-        Self { select: if all { None } else { select }, expand: Vec::new(), language: self.language.clone() }
+        Self { select: if all { None } else { select }, expand: Vec::new() }
     }
 }
 
@@ -103,8 +100,7 @@ pub(super) fn render(tx: &Tx<'_>, entity: &Entity, row: &Value, shape: &Shape) -
                 json!({"__deferred": {"uri": format!("{uri}/{}", prop.name)}})
             }
         } else {
-            let value = shown::value(tx, entity, row, prop, shape.language.as_deref());
-            give(prop, &value, tx.switches.int64_as_text)
+            give(prop, row.get(&prop.name).unwrap_or(&Value::Null), tx.switches.int64_as_text)
         };
         out.insert(prop.name.clone(), value);
     }
