@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::failed::Failed;
+use crate::machine::micros;
 use crate::report::{Goal, Report};
 use crate::stand_ins::StandIns;
 use crate::world::{Setup, World};
@@ -83,11 +84,10 @@ async fn deliver(
 /// The secret that the shop signs with.
 async fn secret(stand_ins: &StandIns) -> Result<String, Failed> {
     let hooks = stand_ins.ask(&stand_ins.shop, "tables/webhooks").await?;
-    let rows = hooks.as_array().cloned().or_else(|| hooks["rows"].as_array().cloned()).unwrap_or_default();
-    let secret = rows.first().and_then(|hook| hook["secret"].as_str()).map(str::to_owned);
+    let secret = hooks[0]["secret"].as_str().map(str::to_owned);
     secret.ok_or_else(|| Failed::StandIn("the shop has no webhook with a secret".into()))
 }
 
 fn milliseconds(time: Duration) -> Decimal {
-    Decimal::from(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)) / Decimal::ONE_THOUSAND
+    micros(time) / Decimal::ONE_THOUSAND
 }
