@@ -241,21 +241,16 @@ pub async fn settle(
     before: Option<&Versioned>,
     entry: &Entry,
 ) -> Result<(), Failure> {
-    if before.is_some_and(|b| matches!(b.entry.state, State::Delivered | State::Claimed)) {
+    if before.is_some_and(|b| b.entry.state == State::Delivered) {
         return Ok(());
     }
-    let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
-    match put(engine, &key(tenant, flow, record), entry, condition, None).await {
-        // Somebody was faster and knows better.
-        Err(Failure::Retry { reason: RetryReason::Busy, .. }) => Ok(()),
-        other => other.map(|_| ()),
-    }
+    replace(engine, tenant, flow, record, before, entry).await
 }
 
-/// Notes that the target has a record as it should be, though nothing had to be written.
+/// Writes the entry of a record in the place of what was known, though it may have been delivered.
 ///
 /// Never overwrites a claim: whoever holds it knows more.
-pub async fn note_as_delivered(
+pub async fn replace(
     engine: &Engine,
     tenant: &Tenant,
     flow: &str,
@@ -268,6 +263,7 @@ pub async fn note_as_delivered(
     }
     let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
     match put(engine, &key(tenant, flow, record), entry, condition, None).await {
+        // Somebody was faster and knows better.
         Err(Failure::Retry { reason: RetryReason::Busy, .. }) => Ok(()),
         other => other.map(|_| ()),
     }

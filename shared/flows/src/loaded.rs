@@ -59,11 +59,31 @@ pub struct LoadedFlow {
     pub keyed_hash: KeyedHash,
 }
 
+/// How the records of a flow are checked and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Documents: each is created once, for a customer.
+    Documents,
+    /// Customers of books: debtors with contacts and addresses, as documents need them too.
+    Debtors,
+    /// Records that are kept in step: compared field by field, and written many at once.
+    Kept,
+}
+
 impl LoadedFlow {
-    /// The target keeps customers as debtors that documents are written for, not as records of their own.
-    pub fn keeps_debtors(&self) -> bool {
-        !self.target_facts.documents.is_empty()
+    /// The way of this flow's records.
+    pub fn way(&self) -> Way {
+        match self.flow.entity {
+            Entity::Orders => Way::Documents,
+            Entity::Customers if keeps_debtors(self.target_facts) => Way::Debtors,
+            Entity::Customers | Entity::Products | Entity::Stock | Entity::Prices => Way::Kept,
+        }
     }
+}
+
+/// Who takes documents keeps customers as debtors that they are written for, not as records of their own.
+fn keeps_debtors(target: &SystemFacts) -> bool {
+    !target.documents.is_empty()
 }
 
 /// Flows that were loaded, by tenant, name and version.
@@ -191,7 +211,7 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
     let source_rows = keep(rows::compile(source_facts, Side::Source, flow.entity, None, &own_source, file));
     let target_rows = keep(rows::compile(target_facts, Side::Target, flow.entity, document, &own_target, file));
     let needs_customer = matches!(flow.entity, Entity::Orders | Entity::Customers)
-        && !target_facts.documents.is_empty()
+        && keeps_debtors(target_facts)
         && target_facts.rows_for(Side::Target, Entity::Customers, None).is_some();
     let customer_rows = needs_customer
         .then(|| keep(rows::compile(target_facts, Side::Target, Entity::Customers, None, &own_customer, file)));

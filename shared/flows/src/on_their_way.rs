@@ -24,7 +24,7 @@ fn key(flow: &LoadedFlow, record: &RecordKey) -> Key {
 }
 
 /// A flow brings stock to the shop that this order flow reads from.
-pub fn matters(flow: &LoadedFlow) -> bool {
+fn matters(flow: &LoadedFlow) -> bool {
     flow.flow.entity == Entity::Orders
         && flow.config.flows.values().any(|other| {
             other.entity == Entity::Stock
@@ -33,8 +33,11 @@ pub fn matters(flow: &LoadedFlow) -> bool {
         })
 }
 
-/// Notes what an order asks for.
+/// Notes what an order asks for, when it matters.
 pub async fn note(engine: &Engine, flow: &LoadedFlow, record: &RecordKey, order: &Order) -> Result<(), Failure> {
+    if !matters(flow) {
+        return Ok(());
+    }
     let mut wanted: BTreeMap<String, Decimal> = BTreeMap::new();
     for line in order.lines.iter().filter(|line| line.kind == LineKind::Product && !line.sku.trim().is_empty()) {
         *wanted.entry(line.sku.trim().to_owned()).or_default() += line.quantity;
@@ -45,7 +48,9 @@ pub async fn note(engine: &Engine, flow: &LoadedFlow, record: &RecordKey, order:
 
 /// Forgets an order: it has arrived, or will not.
 pub async fn forget(engine: &Engine, flow: &LoadedFlow, record: &RecordKey) -> Result<(), Failure> {
-    engine.store.delete(&key(flow, record), Condition::Always).await?;
+    if matters(flow) {
+        engine.store.delete(&key(flow, record), Condition::Always).await?;
+    }
     Ok(())
 }
 

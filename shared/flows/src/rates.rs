@@ -19,7 +19,8 @@ pub fn split(order: &mut Order) {
 fn parts(line: &Line, decimals: u32) -> Option<Vec<Line>> {
     let taxes: Vec<&LineTax> =
         line.taxes.iter().filter(|tax| !tax.rate_percent.is_zero() && !tax.amount.is_zero()).collect();
-    if taxes.len() < 2 || line.net.is_zero() {
+    // A quantity cannot be divided among rates: only what is there once can be.
+    if taxes.len() < 2 || line.net.is_zero() || line.quantity != Decimal::ONE {
         return None;
     }
     let unit = Decimal::new(1, decimals);
@@ -46,9 +47,7 @@ fn parts(line: &Line, decimals: u32) -> Option<Vec<Line>> {
         let id = if number == 0 { line.id.clone() } else { format!("{}/{}", line.id, number + 1) };
         Line { id, net, net_before_discount: before, tax: amount, taxes: vec![(*tax).clone()], ..line.clone() }
     };
-    // A quantity cannot be divided among rates: the parts are amounts, once each.
-    let parts: Vec<Line> = taxes.iter().enumerate().map(part).collect();
-    (line.quantity == Decimal::ONE).then_some(parts)
+    Some(taxes.iter().enumerate().map(part).collect())
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub enum Calculation {
 }
 
 /// How products are shown in the shop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProductSettings {
     /// Prices in the shop are with tax, or without; unset leaves them as the source has them.
@@ -87,17 +87,6 @@ pub struct ProductSettings {
     /// Names from the root for a category code of the source: `{ "001": ["Clothes", "Shirts"] }`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub category_names: BTreeMap<String, Vec<String>>,
-}
-
-impl Default for ProductSettings {
-    fn default() -> Self {
-        Self {
-            prices_include_tax: None,
-            fallback_category: Vec::new(),
-            unpublished: Unpublished::Draft,
-            category_names: BTreeMap::new(),
-        }
-    }
 }
 
 impl ProductSettings {
@@ -115,10 +104,11 @@ impl StockSettings {
 }
 
 /// What becomes of products that are not to be seen: out of their dates, not for the shop, gone from the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unpublished {
     /// A draft: only the merchant sees it.
+    #[default]
     Draft,
     /// Private: only whoever is logged in with rights sees it.
     Private,

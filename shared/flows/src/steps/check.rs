@@ -3,11 +3,12 @@
 mod customers;
 mod debtors;
 mod kept;
+mod open;
 mod references;
 
 use std::collections::BTreeMap;
 
-use koppel_core::document::{Document, Entity, Order};
+use koppel_core::document::{Document, Order};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{Action, CheckTask, Decision, Header, MappedRecord, Step, Task, WriteTask};
@@ -15,16 +16,15 @@ use koppel_core::outcome::Outcome;
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{Calls, QueueMessage, Target};
 use koppel_mapping::Scope;
-use serde_json::json;
 
 use crate::Engine;
 use crate::ledger::{self, Entry, State, Versioned};
-use crate::loaded::{LoadedFlow, flow_of_version};
+use crate::loaded::{LoadedFlow, Way, flow_of_version};
 use crate::privacy::content_hash;
 use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::settle;
-use crate::{canonical, connections, on_their_way, trail, waiting};
+use crate::{canonical, connections, on_their_way, waiting};
 
 use customers::{Buyer, Customers, Updating};
 use references::References;
@@ -34,13 +34,10 @@ pub async fn check(engine: &Engine, task: CheckTask) -> Result<(), Failure> {
     let header = &task.header;
     let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
     let calls = Calls::new(flow.priority);
-    let decided = match flow.flow.entity {
-        Entity::Orders => decide_chunk(engine, &flow, header, &task.records, &calls).await,
-        // Books keep debtors with contacts and addresses, as orders need them too.
-        Entity::Customers if flow.keeps_debtors() => {
-            debtors::decide_chunk(engine, &flow, header, &task.records, &calls).await
-        }
-        _ => kept::decide_chunk(engine, &flow, header, &task.records, &calls).await,
+    let decided = match flow.way() {
+        Way::Documents => decide_chunk(engine, &flow, header, &task.records, &calls).await,
+        Way::Debtors => debtors::decide_chunk(engine, &flow, header, &task.records, &calls).await,
+        Way::Kept => kept::decide_chunk(engine, &flow, header, &task.records, &calls).await,
     };
     let (decisions, results) = match decided {
         Ok(decided) => decided,
@@ -91,11 +88,9 @@ async fn decide_chunk(
     if open.is_empty() {
         return Ok((Vec::new(), results));
     }
-    if on_their_way::matters(flow) {
-        for (record, ..) in &open {
-            if let Some(order) = order_of(record) {
-                on_their_way::note(engine, flow, &record.key, order).await?;
-            }
+    for (record, ..) in &open {
+        if let Some(order) = order_of(record) {
+            on_their_way::note(engine, flow, &record.key, order).await?;
         }
     }
     let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await?;
@@ -118,16 +113,18 @@ async fn decide_chunk(
         match decide(engine, flow, record, hash, &references, &customers) {
             Ok(decision) => decisions.push(decision),
             Err(failure) => {
-                let payload = json!({ "document": record.document, "failure": failure.cause() });
-                let summary = failure.cause().message.clone();
-                trail::write(engine, header, Step::Check, &record.key, summary, &payload).await?;
-                let known = (&record.key, record.label.as_str());
-                let result = settle::failed(engine, flow, header, Step::Check, known, entry.as_ref(), &failure).await?;
+                let result = open::failed(engine, flow, header, record, entry.as_ref(), &failure).await?;
                 results.push(describe(result, record));
             }
         }
     }
     Ok((decisions, results))
+}
+
+fn key_of(record: &MappedRecord) -> Result<NonEmpty, Failure> {
+    record.document.natural_key().ok_or_else(|| {
+        Failure::reject(Cause::new("empty_key", "the document has no key, and an empty key is never a key"))
+    })
 }
 
 fn order_of(record: &MappedRecord) -> Option<&Order> {
@@ -179,9 +176,7 @@ async fn exists(
         target: Some(found.clone()),
         ..ledger::without_target(State::Exists, Outcome::Skipped, Step::Check, &header.run, now)
     };
-    if on_their_way::matters(flow) {
-        on_their_way::forget(engine, flow, &record.key).await?;
-    }
+    on_their_way::forget(engine, flow, &record.key).await?;
     ledger::settle(engine, &flow.tenant, &flow.name, &record.key, before, &entry).await?;
     if before.is_some() {
         crate::waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
@@ -199,9 +194,7 @@ fn decide(
     references: &References,
     customers: &Customers,
 ) -> Result<Decision, Failure> {
-    let natural_key = record.document.natural_key().ok_or_else(|| {
-        Failure::reject(Cause::new("empty_key", "the document has no key, and an empty key is never a key"))
-    })?;
+    let natural_key = key_of(record)?;
     let order = order_of(record).ok_or_else(|| {
         Failure::settings(Cause::new("not_supported", format!("{} cannot be checked yet", record.document.entity())))
     })?;
@@ -225,7 +218,7 @@ fn decide(
 
 /// What would be sent for one record if the target had everything that the settings name. Nothing is asked or stored.
 pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Decision, Failure> {
-    if flow.flow.entity != Entity::Orders {
+    if flow.way() != Way::Documents {
         return kept::assume(engine, flow, record);
     }
     let references =

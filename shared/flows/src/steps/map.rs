@@ -38,9 +38,7 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
             Ok(Mapped::Filtered(result)) => {
                 // What the filter leaves out is not waiting for anything any more.
                 waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
-                if on_their_way::matters(&flow) {
-                    on_their_way::forget(engine, &flow, &record.key).await?;
-                }
+                on_their_way::forget(engine, &flow, &record.key).await?;
                 results.push(result);
             }
             Err(failure) => {

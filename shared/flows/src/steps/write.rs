@@ -7,7 +7,7 @@ mod pictures;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use koppel_core::document::{Document, Entity};
+use koppel_core::document::Document;
 use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::{CustomerDecision, Decision, Header, Step, WriteTask};
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::Engine;
 use crate::ledger::{self, Claim, Entry, State};
-use crate::loaded::{LoadedFlow, flow_of_version};
+use crate::loaded::{LoadedFlow, Way, flow_of_version};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::check::describe;
 use crate::steps::settle;
@@ -43,7 +43,7 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
             return runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await;
         }
     };
-    if is_kept(&flow) {
+    if flow.way() == Way::Kept {
         return write_kept(engine, &flow, &*target, &task).await;
     }
     let stop_at = engine.clock.now() + WRITE_FOR;
@@ -66,42 +66,26 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
         }
     }
     if let Some(failure) = again {
-        let open: Vec<(RecordKey, String)> =
-            waiting_records.iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect();
+        let open = open_records(waiting_records);
         results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &open, failure).await?);
     }
     runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await
 }
 
-/// Records that are sent many at once; the others are documents with a customer each.
-fn is_kept(flow: &LoadedFlow) -> bool {
-    match flow.flow.entity {
-        Entity::Orders => false,
-        Entity::Customers => !flow.keeps_debtors(),
-        Entity::Products | Entity::Stock | Entity::Prices => true,
-    }
-}
-
 async fn write_kept(engine: &Engine, flow: &LoadedFlow, target: &dyn Target, task: &WriteTask) -> Result<(), Failure> {
     let header = &task.header;
-    let mut calls = Calls::new(flow.priority);
-    let written = kept::write_chunk(engine, flow, target, header, &task.decisions, &mut calls).await?;
-    let mut results = written.results;
-    if let Some((failure, waiting)) = written.again {
-        // Told before the message comes back: these have ended.
-        let told = Told { results: &results, calls: calls.count(), ..Told::default() };
-        runs::report(engine, header, Step::Write, told).await?;
-        let open: Vec<(RecordKey, String)> =
-            waiting.iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect();
-        results = settle::chunk_failed(engine, flow, header, Step::Write, &open, failure).await?;
-        return runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await;
-    }
-    let told = Told { results: &results, calls: calls.count(), ..Told::default() };
-    runs::report(engine, header, Step::Write, told).await
+    let written = kept::write_chunk(engine, flow, target, header, &task.decisions).await?;
+    // Told before the message comes back: these have ended.
+    let told = Told { results: &written.results, calls: written.calls, ..Told::default() };
+    runs::report(engine, header, Step::Write, told).await?;
+    let Some((failure, waiting)) = written.again else { return Ok(()) };
+    let open = open_records(waiting);
+    let results = settle::chunk_failed(engine, flow, header, Step::Write, &open, failure).await?;
+    runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await
 }
 
-fn open_records(decisions: &[Decision]) -> Vec<(RecordKey, String)> {
-    decisions.iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect()
+fn open_records<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Vec<(RecordKey, String)> {
+    decisions.into_iter().map(|d| (d.record.key.clone(), d.record.label.clone())).collect()
 }
 
 fn is_busy(failure: &Failure) -> bool {
@@ -132,10 +116,10 @@ async fn write_one(
 ) -> Result<RecordResult, Failure> {
     let record = &decision.record;
     let key = ledger::key(&flow.tenant, &flow.name, &record.key);
-    let claimed = match flow.flow.entity {
+    let claimed = match flow.way() {
+        Way::Documents => ledger::claim(engine, key, &header.run).await?,
         // A customer may be delivered again, with other content; a document never.
-        Entity::Customers => ledger::claim_content(engine, key, &header.run, &decision.content_hash).await?,
-        _ => ledger::claim(engine, key, &header.run).await?,
+        Way::Debtors | Way::Kept => ledger::claim_content(engine, key, &header.run, &decision.content_hash).await?,
     };
     let claim = match claimed {
         Ok(claim) => claim,
@@ -204,9 +188,7 @@ async fn deliver(
             if claim.was_waiting {
                 waiting::remove(engine, &flow.tenant, &flow.name, &decision.record.key).await?;
             }
-            if on_their_way::matters(flow) {
-                on_their_way::forget(engine, flow, &decision.record.key).await?;
-            }
+            on_their_way::forget(engine, flow, &decision.record.key).await?;
             ledger::commit(engine, claim, entry).await?;
             Ok(sent)
         }
@@ -237,7 +219,7 @@ async fn send(
     claim: &Claim,
     calls: &Calls,
 ) -> Result<Sent, Failure> {
-    if flow.flow.entity == Entity::Customers {
+    if flow.way() == Way::Debtors {
         return send_debtor(engine, flow, target, header, decision, calls).await;
     }
     let document = flow.flow.document.ok_or_else(|| {

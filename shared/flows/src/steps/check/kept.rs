@@ -13,15 +13,15 @@ use koppel_core::ports::target::{Existing, Found};
 use koppel_mapping::Scope;
 use serde_json::{Map, Value, json};
 
-use super::{Decided, document_hash};
+use super::Decided;
+use super::open::{self, Open};
 use crate::Engine;
 use crate::config::Unpublished;
-use crate::ledger::{self, Entry, State, Versioned};
+use crate::ledger::{self, Entry, State};
 use crate::loaded::LoadedFlow;
 use crate::rows::row_cause;
 use crate::runs::RecordResult;
-use crate::steps::settle;
-use crate::{connections, owners, same, trail, waiting};
+use crate::{connections, owners, same, waiting};
 
 /// What to do with one record.
 enum Verdict {
@@ -32,13 +32,7 @@ enum Verdict {
     Skip(Cause),
 }
 
-struct Open<'a> {
-    record: &'a MappedRecord,
-    entry: Option<Versioned>,
-    hash: String,
-}
-
-/// Decides what to do with each record of a chunk. What was delivered with the same content costs no call.
+/// Decides what to do with each record of a chunk.
 pub async fn decide_chunk(
     engine: &Engine,
     flow: &LoadedFlow,
@@ -46,23 +40,7 @@ pub async fn decide_chunk(
     records: &[MappedRecord],
     calls: &Calls,
 ) -> Result<Decided, Failure> {
-    let keys: Vec<RecordKey> = records.iter().map(|record| record.key.clone()).collect();
-    let entries = ledger::entries(engine, &flow.tenant, &flow.name, &keys).await?;
-    let (mut open, mut results) = (Vec::new(), Vec::new());
-    for (record, entry) in records.iter().zip(entries) {
-        let hash = document_hash(&record.document);
-        match entry.as_ref().map(|e| &e.entry) {
-            // The write step of this very run has settled it: this message is a late duplicate.
-            Some(known) if known.ended_in(&header.run, Step::Write).is_some() => {}
-            Some(known) if known.state == State::Delivered && known.content_hash == hash && known.gone_at.is_none() => {
-                waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
-                let number = known.target.as_ref().map(|found| found.number.clone()).unwrap_or_default();
-                let result = RecordResult::new(&record.key, &record.label, Outcome::Unchanged);
-                results.push(RecordResult { target_number: number, ..result });
-            }
-            _ => open.push(Open { record, entry, hash }),
-        }
-    }
+    let (open, mut results) = open::split(engine, flow, header, records).await?;
     if open.is_empty() {
         return Ok((Vec::new(), results));
     }
@@ -89,7 +67,9 @@ pub async fn decide_chunk(
                 let record = one.record;
                 results.push(RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause));
             }
-            Err(failure) => results.push(failed(engine, flow, header, one, &failure).await?),
+            Err(failure) => {
+                results.push(open::failed(engine, flow, header, one.record, one.entry.as_ref(), &failure).await?);
+            }
         }
     }
     Ok((decisions, results))
@@ -127,9 +107,7 @@ fn decide(
     hash: &str,
     found: &BTreeMap<NonEmpty, Vec<Existing>>,
 ) -> Result<Verdict, Failure> {
-    let natural_key = record.document.natural_key().ok_or_else(|| {
-        Failure::reject(Cause::new("empty_key", "the record has no key, and an empty key is never a key"))
-    })?;
+    let natural_key = super::key_of(record)?;
     let mut fields = payload(engine, flow, record)?;
     let hidden = is_hidden(&record.document);
     let leave = hidden && flow.flow.settings.product.unpublished == Unpublished::Leave;
@@ -230,23 +208,9 @@ async fn unchanged(
         owners::own(engine, flow, &natural_key, &record.key, &record.label).await?;
     }
     waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
-    ledger::note_as_delivered(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
+    ledger::replace(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
     let result = RecordResult::new(&record.key, &record.label, Outcome::Unchanged);
     Ok(RecordResult { target_number: existing.label.clone(), ..result })
-}
-
-async fn failed(
-    engine: &Engine,
-    flow: &LoadedFlow,
-    header: &Header,
-    one: &Open<'_>,
-    failure: &Failure,
-) -> Result<RecordResult, Failure> {
-    let record = one.record;
-    let payload = json!({ "document": record.document, "failure": failure.cause() });
-    trail::write(engine, header, Step::Check, &record.key, failure.cause().message.clone(), &payload).await?;
-    let known = (&record.key, record.label.as_str());
-    settle::failed(engine, flow, header, Step::Check, known, one.entry.as_ref(), failure).await
 }
 
 /// What would be sent if the target did not have the record. Nothing is asked or stored.
@@ -256,9 +220,7 @@ pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) 
         // Stock is never created, and still a person wants to see what would be sent.
         Verdict::Same(_) | Verdict::Skip(_) => Ok(Decision {
             record: record.clone(),
-            natural_key: record.document.natural_key().ok_or_else(|| {
-                Failure::reject(Cause::new("empty_key", "the record has no key, and an empty key is never a key"))
-            })?,
+            natural_key: super::key_of(record)?,
             action: Action::Create,
             customer: None,
             payload: Value::Object(payload(engine, flow, record)?),

@@ -25,6 +25,8 @@ pub struct Written<'a> {
     pub results: Vec<RecordResult>,
     /// Records that must be handed out again, and why.
     pub again: Option<(Failure, Vec<&'a Decision>)>,
+    /// Calls that were made.
+    pub calls: usize,
 }
 
 struct Claimed<'a> {
@@ -40,9 +42,8 @@ pub async fn write_chunk<'a>(
     target: &dyn Target,
     header: &Header,
     decisions: &'a [Decision],
-    calls: &mut Calls,
 ) -> Result<Written<'a>, Failure> {
-    let mut written = Written { results: Vec::new(), again: None };
+    let mut written = Written { results: Vec::new(), again: None, calls: 0 };
     let mut claimed = Vec::new();
     for decision in decisions {
         let key = ledger::key(&flow.tenant, &flow.name, &decision.record.key);
@@ -53,18 +54,19 @@ pub async fn write_chunk<'a>(
         }
     }
     let Some(until) = claimed.iter().map(|one| one.claim.until).min() else { return Ok(written) };
-    *calls = Calls::new(flow.priority).until(until);
-    let mut open = match look_first(engine, flow, target, header, claimed, calls, &mut written).await {
+    let calls = Calls::new(flow.priority).until(until);
+    let mut open = match look_first(engine, flow, target, header, claimed, &calls, &mut written).await {
         Ok(open) => open,
         Err((failure, claimed)) => {
             give_back(engine, header, claimed, &failure, &mut written).await?;
+            written.calls = calls.count();
             return Ok(written);
         }
     };
     if flow.flow.entity == Entity::Products {
         let mut pictures = Pictures::of(engine, flow);
         for one in &mut open {
-            match pictures.fetch(&one.change.fields, calls).await {
+            match pictures.fetch(&one.change.fields, &calls).await {
                 Ok(found) => one.change.pictures = found,
                 // A picture that cannot be read now is no reason to hold back a price: it is tried with the next change.
                 Err(failure) => {
@@ -73,7 +75,8 @@ pub async fn write_chunk<'a>(
             }
         }
     }
-    send(engine, flow, target, header, open, calls, &mut written).await?;
+    send(engine, flow, target, header, open, &calls, &mut written).await?;
+    written.calls = calls.count();
     Ok(written)
 }
 
