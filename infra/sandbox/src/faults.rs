@@ -248,6 +248,7 @@ mod tests {
             body: Vec::new(),
             tls: false,
             loopback: true,
+            fetched: Vec::new(),
         }
     }
 

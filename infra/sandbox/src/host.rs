@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::faults::{FaultAction, Faults};
+use crate::fetch;
 use crate::inspect;
 use crate::lock;
 use crate::message::{Call, Reply};
@@ -15,6 +16,10 @@ use crate::message::{Call, Reply};
 pub trait System: Send + Sync + 'static {
     /// Short name of what a request is about, for the counters: `orders`, `crm/Accounts`, …
     fn endpoint(&self, call: &Call) -> String;
+    /// Addresses the answer needs the content of: they are loaded before it is asked for.
+    fn addresses(&self, _call: &Call) -> Vec<String> {
+        Vec::new()
+    }
     /// Answers a request, as one transaction.
     fn answer(&self, call: &Call) -> Reply;
     /// Answers a request of its own below `/_sandbox/`; None: not one of its own.
@@ -109,13 +114,17 @@ pub struct Host {
 
 impl Host {
     /// Answers a request, with the faults that apply to it.
-    pub async fn dispatch(&self, call: Call) -> Outcome {
+    pub async fn dispatch(&self, mut call: Call) -> Outcome {
         if call.path == "/_sandbox" || call.path.starts_with("/_sandbox/") {
             return Outcome::Answer(inspect::answer(self, &call));
         }
         let verdict = self.faults.decide(&call);
         if verdict.delay_ms > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(verdict.delay_ms)).await;
+        }
+        for address in self.system.addresses(&call) {
+            let content = fetch::send("GET", &address, &[], &[]).await;
+            call.fetched.push((address, content));
         }
         let outcome = self.carry_out(&call, verdict.rule);
         let status = match &outcome {

@@ -8,6 +8,7 @@ use crate::faults::FaultRule;
 use crate::host::Host;
 use crate::lock;
 use crate::message::{Call, Reply};
+use crate::pictures;
 
 /// Answers an inspection request.
 pub fn answer(host: &Host, call: &Call) -> Reply {
@@ -22,6 +23,11 @@ pub fn answer(host: &Host, call: &Call) -> Reply {
     match (call.method.as_str(), path.as_slice()) {
         ("GET", [] | ["health"]) => {
             Reply::json(200, &json!({"system": host.name, "now": host.clock.now().to_rfc3339()}))
+        }
+        ("GET", ["pictures", name]) if name.ends_with(".png") => {
+            let mut reply = Reply::typed(200, "image/png", "");
+            reply.body = pictures::png(name, 16);
+            reply
         }
         ("GET", ["calls"]) => Reply::json(200, &calls(host)),
         ("POST", ["calls", "reset"]) => {

@@ -20,9 +20,11 @@ use tokio::task::JoinHandle;
 pub mod clock;
 pub mod exact_online;
 pub mod faults;
+pub mod fetch;
 pub mod host;
 pub mod inspect;
 pub mod message;
+pub mod pictures;
 pub mod registry;
 pub mod server;
 pub mod state;
@@ -366,6 +368,7 @@ impl Inspector {
                 body: body.to_string().into_bytes(),
                 tls: false,
                 loopback: true,
+                fetched: Vec::new(),
             },
         );
         (reply.status, serde_json::from_slice(&reply.body).unwrap_or(Value::Null))

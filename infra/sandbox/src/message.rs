@@ -20,6 +20,8 @@ pub struct Call {
     pub tls: bool,
     /// The caller sits on this machine.
     pub loopback: bool,
+    /// What the addresses in the request gave when they were loaded; None: nothing.
+    pub fetched: Vec<(String, Option<crate::fetch::Fetched>)>,
 }
 
 impl Call {

@@ -129,6 +129,7 @@ async fn read(request: Request<Incoming>, tls: bool, loopback: bool) -> Result<C
         body,
         tls,
         loopback,
+        fetched: Vec::new(),
     })
 }
 

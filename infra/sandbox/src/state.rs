@@ -73,6 +73,11 @@ impl Store {
         self.tables.get(table).into_iter().flat_map(|table| table.rows.values().map(|(_, row)| row))
     }
 
+    /// Names of the rows of a table with the rows.
+    pub fn entries(&self, table: &str) -> impl Iterator<Item = (&str, &Value)> {
+        self.tables.get(table).into_iter().flat_map(|table| table.rows.values().map(|(key, row)| (key.as_str(), row)))
+    }
+
     /// Number of rows of a table.
     pub fn len(&self, table: &str) -> usize {
         self.tables.get(table).map_or(0, |table| table.rows.len())

@@ -64,7 +64,7 @@ pub static SYSTEMS: &[SystemEntry] = &[
     SystemEntry {
         facts: &woocommerce::FACTS,
         source: Some(|connection, deps| Ok(Arc::new(woocommerce::WooCommerceSource::new(connection, deps)?))),
-        target: None,
+        target: Some(|connection, deps| Ok(Arc::new(woocommerce::WooCommerceTarget::new(connection, deps)?))),
         consent: None,
         webhooks: Some(Webhooks {
             receiver: |secret| Arc::new(woocommerce::webhook::Receiver::new(secret)),

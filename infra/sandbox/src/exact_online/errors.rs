@@ -77,6 +77,10 @@ impl Words {
             "ShippingMethod" => "Verzendwijze",
             "CostCenter" => "Kostenplaats",
             "CostUnit" => "Kostendrager",
+            "Currency" | "SalesCurrency" | "CostPriceCurrency" => "Valuta",
+            "OrderDate" => "Orderdatum",
+            "InvoiceDate" => "Factuurdatum",
+            "EntryDate" | "Date" => "Boekdatum",
             other => other,
         }
     }

@@ -9,6 +9,7 @@ use super::errors::{error, syntax};
 use super::filter::{Val, literals};
 use super::metadata::Entity;
 use super::query::{Shape, render};
+use super::shown::SITE;
 use super::{DIVISION, Tx, USER};
 use crate::message::{Call, Reply};
 use crate::text::{amount, number, text};
@@ -43,6 +44,14 @@ pub(super) fn answer(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply,
             let Val::Guid(item) = argument("itemId")? else { return Err(syntax()) };
             vec![stock_position(tx, &item)]
         }
+        "read/logistics/ItemExtraField" => {
+            let Val::Guid(item) = argument("itemId")? else { return Err(syntax()) };
+            let since = match argument("modified") {
+                Ok(Val::Time(since)) => since.format("%Y-%m-%dT%H:%M:%S%.3f").to_string(),
+                _ => String::new(),
+            };
+            extra_fields(tx, &item, &since)
+        }
         "read/sync/Sync/SyncTimestamp" => {
             let (Val::Time(since), Val::Text(endpoint)) = (argument("modified")?, argument("endPoint")?) else {
                 return Err(syntax());
@@ -69,4 +78,20 @@ fn stock_position(tx: &Tx<'_>, item: &str) -> Value {
     json!({"ItemId": item, "InStock": number(now), "PlanningIn": number(coming), "PlanningOut": number(going),
         "FreeStock": number(now - going), "ProjectedStock": number(now + coming - going),
         "ReservedStock": number(sum("ReservedStock"))})
+}
+
+/// Names of the free text fields, and what an item has in them.
+fn extra_fields(tx: &Tx<'_>, id: &str, since: &str) -> Vec<Value> {
+    let Some(item) = tx.get("logistics/Items", id).filter(|item| text(item, "Modified") > since) else {
+        return Vec::new();
+    };
+    let labels = tx.rows("_item_fields").into_iter();
+    labels
+        .filter_map(|label| {
+            let value = item.get(text(label, "Field")).filter(|value| !value.is_null())?;
+            let value = value.as_str().map_or_else(|| value.to_string(), |text| text.replace(SITE, tx.site));
+            Some(json!({"ItemID": id, "Number": label["Number"], "Description": label["Description"], "Value": value,
+                "Modified": item["Modified"]}))
+        })
+        .collect()
 }

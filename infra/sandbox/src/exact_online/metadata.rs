@@ -128,8 +128,11 @@ impl Metadata {
                 Some(original) => props_of(&file["entities"][original]),
                 None => props_of(raw),
             };
-            let removed: Vec<&str> =
+            let mut removed: Vec<&str> =
                 raw["removes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            if path == "sync/Logistics/Items" {
+                removed.push("Stock"); // has a feed of its own
+            }
             raws.retain(|prop| !removed.contains(&text(prop, "name")));
             raws.extend(raw["adds"].as_array().into_iter().flatten().cloned());
             let table = original.unwrap_or(match path.as_str() {
@@ -157,9 +160,30 @@ impl Metadata {
             read.by_path.insert(path.to_lowercase(), read.entities.len());
             read.entities.push(entity);
         }
+        for (path, original) in BULK {
+            let Some(mut entity) = read.find(original).cloned() else { continue };
+            (entity.path, entity.page_size) = ((*path).into(), 1000);
+            (entity.methods, entity.filter_mode) = (vec!["GET".into()], "any".into());
+            read.by_path.insert(path.to_lowercase(), read.entities.len());
+            read.entities.push(entity);
+        }
         read
     }
 }
+
+/// Read-only twins with large pages.
+const BULK: &[(&str, &str)] = &[
+    ("bulk/CRM/Accounts", "crm/Accounts"),
+    ("bulk/CRM/Contacts", "crm/Contacts"),
+    ("bulk/CRM/Addresses", "crm/Addresses"),
+    ("bulk/Logistics/Items", "logistics/Items"),
+    ("bulk/Logistics/SalesItemPrices", "logistics/SalesItemPrices"),
+    ("bulk/Financial/GLAccounts", "financial/GLAccounts"),
+    ("bulk/SalesOrder/SalesOrders", "salesorder/SalesOrders"),
+    ("bulk/SalesOrder/SalesOrderLines", "salesorder/SalesOrderLines"),
+    ("bulk/SalesInvoice/SalesInvoices", "salesinvoice/SalesInvoices"),
+    ("bulk/SalesInvoice/SalesInvoiceLines", "salesinvoice/SalesInvoiceLines"),
+];
 
 fn prop(file: &Value, path: &str, raw: &Value) -> Prop {
     let name = text(raw, "name");
@@ -203,7 +227,7 @@ mod tests {
     #[test]
     fn the_file_is_read_with_twins_padding_and_lengths() {
         let all = metadata();
-        assert_eq!(all.all().len(), 73);
+        assert_eq!(all.all().len(), 73 + BULK.len());
         let accounts = all.find("CRM/accounts").unwrap();
         assert_eq!(accounts.prop("Code").unwrap().pad, Some((18, true)));
         assert_eq!(accounts.prop("Name").unwrap().max, Some(50));

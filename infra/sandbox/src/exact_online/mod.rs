@@ -25,6 +25,8 @@ pub mod oauth;
 mod query;
 mod rules;
 mod seeds;
+mod shown;
+mod stock;
 mod switches;
 mod sync;
 mod values;
@@ -377,7 +379,12 @@ impl System for ExactOnline {
             ("GET", "/api/oauth2/auth") => oauth::authorize(&mut inner.store, &inner.switches, call, now),
             ("POST", "/api/oauth2/token") => oauth::token(&mut inner.store, &inner.switches, call, now),
             (_, path) if path.starts_with("/api/v1/") => self.api(inner, call, now),
-            _ => Reply::empty(404),
+            _ => {
+                let known = oauth::check(&mut inner.store, call, now).is_ok();
+                let (division, site) = (DIVISION.into(), self.site.as_str());
+                let tx = Tx { store: &mut inner.store, switches: &inner.switches, division, site, now };
+                shown::answer(&tx, call, known).unwrap_or_else(|| Reply::empty(404))
+            }
         };
         match inner.store.commit() {
             Ok(()) => reply,
@@ -419,6 +426,15 @@ impl System for ExactOnline {
                 };
                 write::insert_raw(&mut tx, entity, body)
             }),
+            ("POST", ["stock"]) => {
+                let (division, site) = (DIVISION.into(), self.site.as_str());
+                let mut tx = Tx { store: &mut inner.store, switches: &inner.switches, division, site, now };
+                inspect::with_body(call, |body| stock::insert(&mut tx, body))
+            }
+            ("POST", ["move"]) => {
+                let (division, site) = (DIVISION.into(), self.site.as_str());
+                stock::move_company(&mut Tx { store: &mut inner.store, switches: &inner.switches, division, site, now })
+            }
             // Gone without the rules that an API call is held to, as when another app or a person removed it.
             ("DELETE", ["rows", path @ .., key]) => {
                 let removed = metadata().find(&path.join("/")).and_then(|entity| {

@@ -9,7 +9,7 @@ use super::errors::{error, syntax};
 use super::filter::{Expr, Val, field_value, literals, parse};
 use super::metadata::{Edm, Entity};
 use super::values::{give, key_text};
-use super::{Tx, children};
+use super::{Tx, children, shown};
 use crate::message::{Call, Reply};
 use crate::text::text;
 
@@ -22,6 +22,8 @@ pub(super) struct Shape {
     /// None: everything.
     select: Option<Vec<String>>,
     expand: Vec<String>,
+    /// Language of descriptions, when one was asked for.
+    language: Option<String>,
 }
 
 impl Shape {
@@ -32,6 +34,7 @@ impl Shape {
             text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect::<Vec<_>>()
         };
         let expand = split("$expand");
+        let language = call.header("customdescriptionlanguage").map(|language| language.trim().to_uppercase());
         for name in &expand {
             if children(&entity.table, name).is_none() {
                 return Err(unknown(entity, name));
@@ -42,7 +45,7 @@ impl Shape {
             if entity.is_sync() && !select.is_empty() {
                 return Err(error(400, "$select=* is not supported on sync endpoints."));
             }
-            return Ok(Self { select: None, expand });
+            return Ok(Self { select: None, expand, language });
         }
         for name in &select {
             match name.split_once('/') {
@@ -58,7 +61,7 @@ impl Shape {
                 None => return Err(unknown(entity, name)),
             }
         }
-        Ok(Self { select: Some(select), expand })
+        Ok(Self { select: Some(select), expand, language })
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -73,7 +76,7 @@ impl Shape {
             list.iter().filter_map(|wanted| wanted.strip_prefix(&prefix)).map(Into::into).collect::<Vec<String>>()
         });
         let all = select.as_ref().is_none_or(|list| list.is_empty() || list.iter().any(|name| name == "*"));
-        Self { select: if all { None } else { select }, expand: Vec::new() }
+        Self { select: if all { None } else { select }, expand: Vec::new(), language: self.language.clone() }
     }
 }
 
@@ -100,7 +103,8 @@ pub(super) fn render(tx: &Tx<'_>, entity: &Entity, row: &Value, shape: &Shape) -
                 json!({"__deferred": {"uri": format!("{uri}/{}", prop.name)}})
             }
         } else {
-            give(prop, row.get(&prop.name).unwrap_or(&Value::Null), tx.switches.int64_as_text)
+            let value = shown::value(tx, entity, row, prop, shape.language.as_deref());
+            give(prop, &value, tx.switches.int64_as_text)
         };
         out.insert(prop.name.clone(), value);
     }

@@ -1,5 +1,7 @@
 //! Behaviour that is unknown, or that differs from one licence or administration to the next.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The switches; the README says what each stands for.
@@ -58,6 +60,16 @@ pub struct Switches {
     pub direct_invoices: bool,
     /// Only `UnitPrice` sent: the discount of the customer is taken off.
     pub customer_discount_on_unit_price: bool,
+    /// Last day of the closed periods, e.g. `2026-10-31`; null: none is closed.
+    pub closed_until: Option<String>,
+    /// Orders cannot be dated into a closed period either.
+    pub closed_period_for_orders: bool,
+    /// Currencies of the administration, with what one of them is worth in its own currency.
+    pub currencies: BTreeMap<String, String>,
+    /// `positive`, `negative` or `any`: sign of the lines of credit notes (8021, 8024).
+    pub credit_line_sign: String,
+    /// `Class_01` … must name a property of that assortment.
+    pub item_class_must_exist: bool,
 }
 
 impl Default for Switches {
@@ -89,6 +101,13 @@ impl Default for Switches {
             keep_invoice_date: false,
             direct_invoices: true,
             customer_discount_on_unit_price: true,
+            closed_until: None,
+            closed_period_for_orders: true,
+            currencies: [("EUR", "1"), ("USD", "0.92"), ("GBP", "1.16"), ("CHF", "1.04"), ("DKK", "0.134")]
+                .map(|(code, worth)| (code.to_owned(), worth.to_owned()))
+                .into(),
+            credit_line_sign: "positive".into(),
+            item_class_must_exist: true,
         }
     }
 }
@@ -100,11 +119,22 @@ impl Switches {
             ("mandatory_filter", &self.mandatory_filter, &["off", "required", "listed_only"][..]),
             ("put_post_only", &self.put_post_only, &["ignore", "error"][..]),
             ("non_json_accept", &self.non_json_accept, &["atom", "406"][..]),
+            ("credit_line_sign", &self.credit_line_sign, &["positive", "negative", "any"][..]),
             ("language", &self.language, &["nl", "en"][..]),
         ] {
             if !allowed.contains(&value.as_str()) {
                 return Err(format!("switches: {name} \"{value}\" is none of {}", allowed.join(", ")));
             }
+        }
+        if let Some((code, worth)) = self
+            .currencies
+            .iter()
+            .find(|(_, worth)| crate::text::parse_decimal(worth).is_none_or(|worth| worth.is_zero()))
+        {
+            return Err(format!("switches: currencies: {code} \"{worth}\" is no amount"));
+        }
+        if self.closed_until.as_ref().is_some_and(|day| super::values::moment(day).is_none()) {
+            return Err("switches: closed_until is no day".into());
         }
         if !(200..300).contains(&self.post_status) {
             return Err(format!("switches: post_status {} is no 2xx status", self.post_status));

@@ -1,5 +1,6 @@
 //! Feeds by row version: deletions, stock, invoices with head and lines in one.
 
+use chrono_tz::Europe::Amsterdam;
 use serde_json::{Map, Value, json};
 
 use super::metadata::Entity;
@@ -16,6 +17,7 @@ const TYPES: &[(&str, i64)] = &[
     ("logistics/Items", 9),
     ("cashflow/PaymentConditions", 10),
     ("salesinvoice/SalesInvoices", 13),
+    ("inventory/ItemWarehouses", 15),
     ("inventory/ItemWarehouses", 19),
     ("salesorder/SalesOrders", 32),
     ("salesorder/SalesOrderLines", 33),
@@ -23,7 +25,12 @@ const TYPES: &[(&str, i64)] = &[
 
 /// Tells the feed of deletions about a row.
 pub(super) fn deleted(tx: &mut Tx<'_>, path: &str, key: &str) {
-    let Some((_, kind)) = TYPES.iter().find(|(known, _)| *known == path) else { return };
+    for (_, kind) in TYPES.iter().filter(|(known, _)| *known == path) {
+        tell(tx, *kind, key);
+    }
+}
+
+fn tell(tx: &mut Tx<'_>, kind: i64, key: &str) {
     let stamp = tx.store.next_number("timestamp", 1000);
     let table = tx.table("sync/Deleted");
     let row = json!({"Timestamp": stamp, "DeletedBy": super::USER, "DeletedDate": tx.local(),
@@ -35,6 +42,13 @@ pub(super) fn deleted(tx: &mut Tx<'_>, path: &str, key: &str) {
 /// Rows of the feeds that are put together from others; None: the rows are stored as they are.
 pub(super) fn computed(tx: &Tx<'_>, entity: &Entity) -> Option<Vec<Value>> {
     match entity.path.as_str() {
+        "sync/Deleted" => {
+            // Kept for two months.
+            let since = tx.now.checked_sub_months(chrono::Months::new(2)).unwrap_or(tx.now);
+            let since = since.with_timezone(&Amsterdam).format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
+            let rows = tx.rows("sync/Deleted").into_iter();
+            Some(rows.filter(|row| text(row, "DeletedDate") >= since.as_str()).cloned().collect())
+        }
         "sync/Inventory/StockPositions" => Some(stock(tx)),
         "sync/SalesInvoice/SalesInvoices" => Some(invoices(tx)),
         _ => None,
@@ -46,13 +60,13 @@ fn stock(tx: &Tx<'_>) -> Vec<Value> {
     rows.map(|row| {
         let (now, coming, going) =
             (amount(row, "CurrentStock"), amount(row, "PlannedStockIn"), amount(row, "PlannedStockOut"));
-        let item = tx.get("logistics/Items", text(row, "Item")).cloned().unwrap_or_default();
+        let unit = tx.get("logistics/Items", text(row, "Item")).map(|item| item["Unit"].clone()).unwrap_or_default();
         json!({"Timestamp": row["Timestamp"], "ID": row["ID"], "Division": row["Division"], "ItemId": row["Item"],
             "ItemCode": row["ItemCode"], "ItemDescription": row["ItemDescription"], "Warehouse": row["Warehouse"],
             "WarehouseCode": row["WarehouseCode"], "WarehouseDescription": row["WarehouseDescription"],
             "CurrentStock": row["CurrentStock"], "PlanningIn": number(coming), "PlanningOut": number(going),
             "ProjectedStock": number(now + coming - going), "FreeStock": number(now - going),
-            "ReservedStock": row["ReservedStock"], "ReorderPoint": row["ReorderPoint"], "UnitCode": item["Unit"]})
+            "ReservedStock": row["ReservedStock"], "ReorderPoint": row["ReorderPoint"], "UnitCode": unit})
     })
     .collect()
 }

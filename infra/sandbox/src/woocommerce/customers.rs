@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::errors::{error, missing};
-use super::order_write::merge_meta;
+use super::order_write::{Step, merge_meta, run_batch};
 use super::orders::{Paging, set_moment};
 use super::request::{Check, Kind, check_body, is_email};
 use super::{Ctx, Need, render};
@@ -76,7 +76,12 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     }
     check_body(&body, &rules())?;
     ctx.allow(Need::Create)?;
-    let email = text(&body, "email");
+    let row = insert(ctx, &body)?;
+    Ok(render::json(201, &row))
+}
+
+fn insert(ctx: &mut Ctx<'_>, body: &Value) -> Result<Value, Reply> {
+    let email = text(body, "email");
     if !is_email(email) {
         return Err(error(400, "customer_invalid_email", "Invalid email address."));
     }
@@ -84,14 +89,15 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
         let message = "An account is already registered with your email address.";
         return Err(error(400, "registration-error-email-exists", message));
     }
-    let username = match text(&body, "username") {
-        "" => email.split('@').next().unwrap_or_default(),
-        name => name,
+    let known = |name: &str| ctx.store.find("customers", "username", name).is_some_and(|rows| !rows.is_empty());
+    let username = match text(body, "username") {
+        "" => super::words::free(&email.split('@').next().unwrap_or_default().to_lowercase(), known),
+        name if known(name) => {
+            let message = "An account is already registered with that username.";
+            return Err(error(400, "registration-error-username-exists", message));
+        }
+        name => name.to_owned(),
     };
-    if ctx.store.rows("customers").any(|row| text(row, "username") == username) && !text(&body, "username").is_empty() {
-        let message = "An account is already registered with that username.";
-        return Err(error(400, "registration-error-username-exists", message));
-    }
     let id = ctx.store.next_number("user", 10);
     let blank = json!({"first_name": "", "last_name": "", "company": "", "address_1": "", "address_2": "", "city": "",
         "postcode": "", "country": "", "state": "", "email": "", "phone": ""});
@@ -99,13 +105,15 @@ pub(super) fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     if let Value::Object(map) = &mut shipping {
         map.shift_remove("email");
     }
+    let site = format!("{}/wp-json/wc/v3/customers", render::RECORDED_SITE);
     let mut row = json!({"id": id, "date_created": null, "date_created_gmt": null, "date_modified": null,
         "date_modified_gmt": null, "email": email, "first_name": "", "last_name": "", "role": "customer",
         "username": username, "billing": blank, "shipping": shipping, "is_paying_customer": false, "avatar_url": "",
-        "meta_data": []});
+        "meta_data": [], "_links": {"self": [{"href": format!("{site}/{id}")}], "collection": [{"href": site}]}});
     set_moment(&mut row, "date_created", ctx.now);
-    let row = fill(ctx, row, &body);
-    Ok(render::json(201, &row))
+    let row = fill(ctx, row, body);
+    ctx.happened("customer", "created", id);
+    Ok(row)
 }
 
 /// Takes over what may be written (the role may not) and stores the row.
@@ -135,23 +143,48 @@ pub(super) fn update(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
     let body = ctx.body()?;
     check_body(&body, &rules())?;
     ctx.allow(Need::Edit)?;
+    let row = change(ctx, id, &body)?;
+    Ok(render::json(200, &row))
+}
+
+fn change(ctx: &mut Ctx<'_>, id: i64, body: &Value) -> Result<Value, Reply> {
     let row = find(ctx, id)?;
     if let Some(email) = body.get("email").and_then(Value::as_str)
         && (!is_email(email) || taken(ctx, email, id))
     {
         return Err(error(400, "woocommerce_rest_customer_invalid_email", "Email address is invalid."));
     }
-    let row = fill(ctx, row, &body);
-    Ok(render::json(200, &row))
+    let row = fill(ctx, row, body);
+    ctx.happened("customer", "updated", id);
+    Ok(row)
 }
 
 /// `DELETE /customers/{id}`.
 pub(super) fn delete(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
     ctx.allow(Need::Delete)?;
-    let row = find(ctx, id)?;
+    find(ctx, id)?;
     if !ctx.params.flag("force") {
         return Err(error(501, "woocommerce_rest_trash_not_supported", "Customers do not support trashing."));
     }
-    ctx.store.delete("customers", &id.to_string());
+    let row = remove(ctx, id)?;
     Ok(render::json(200, &row))
+}
+
+/// A customer that goes is told, unlike a product or an order that is deleted for good.
+fn remove(ctx: &mut Ctx<'_>, id: i64) -> Result<Value, Reply> {
+    let row = find(ctx, id)?;
+    ctx.store.delete("customers", &id.to_string());
+    ctx.happened("customer", "deleted", id);
+    Ok(row)
+}
+
+/// `POST /customers/batch`.
+pub(super) fn batch(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
+    let body = ctx.body()?;
+    ctx.allow(Need::Batch)?;
+    run_batch(ctx, &body, |ctx, step, item| match step {
+        Step::Create => insert(ctx, item),
+        Step::Update(id) => change(ctx, id, item),
+        Step::Delete(id) => remove(ctx, id),
+    })
 }

@@ -5,7 +5,6 @@
 //! Only addresses of this machine are called.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,25 +12,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::{Switches, WooCommerce, render};
+use super::{Switches, WooCommerce, products, render};
 use crate::lock;
 use crate::state::Store;
 use crate::text::text;
 
 const USER_AGENT: &str = "WooCommerce/11.0.1 Hookshot (WordPress/7.1)";
-/// The real one waits for a minute; tests do not.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// The test of the real one is «more than five before this one», so the seventh failure in a row disables.
 const MOST_FAILURES: i64 = 5;
 
 /// Something that happened to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Happened {
-    /// `order`.
+    /// `order`, `product` or `customer`.
     pub resource: &'static str,
     /// `created`, `updated`, `deleted`.
     pub event: &'static str,
@@ -137,7 +132,10 @@ impl WooCommerce {
         let mut batch = Vec::new();
         for hook in std::mem::take(&mut inner.outbox.pings) {
             let Some(row) = inner.store.get("webhooks", &hook.to_string()) else { continue };
-            let headers = vec![("Content-Type", "application/x-www-form-urlencoded".to_owned())];
+            let headers = vec![
+                ("User-Agent", USER_AGENT.to_owned()),
+                ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+            ];
             let body = format!("webhook_id={hook}").into_bytes();
             batch.push(Out { hook, url: text(row, "delivery_url").into(), headers, body, ping: true, times: 1 });
         }
@@ -198,15 +196,26 @@ fn times(outbox: &mut Outbox, switches: &Switches) -> u32 {
 
 fn delivery(store: &Store, hook: &Value, record: i64, site: &str, times: u32) -> Out {
     let (resource, event) = (text(hook, "resource"), text(hook, "event"));
-    let body = match store.get("orders", &record.to_string()) {
+    let key = record.to_string();
+    let found = match resource {
+        "order" => store.get("orders", &key).map(|row| render::order(row, 2)),
+        "product" => products::find(store, &key),
+        _ => store.get("customers", &key).cloned(),
+    };
+    let gone = match resource {
+        "order" => "woocommerce_rest_shop_order_invalid_id",
+        "product" => "woocommerce_rest_product_invalid_id",
+        _ => "wc_user_invalid_id",
+    };
+    // A record that is gone gives an error in a normal, signed delivery.
+    let body = match found {
         _ if event == "deleted" => json!({ "id": record }),
-        Some(row) => render::order(row, 2),
-        None => json!({
-            "code": "woocommerce_rest_shop_order_invalid_id", "message": "Invalid ID.", "data": {"status": 404},
-        }),
+        Some(row) => row,
+        None => json!({"code": gone, "message": "Invalid ID.", "data": {"status": 404}}),
     };
     let body = render::with_site(render::json(200, &body), site).body;
     let headers = vec![
+        ("User-Agent", USER_AGENT.to_owned()),
         ("Content-Type", "application/json".to_owned()),
         ("X-WC-Webhook-Source", format!("{site}/")),
         ("X-WC-Webhook-Topic", text(hook, "topic").to_owned()),
@@ -225,38 +234,7 @@ pub fn webhook_signature(secret: &str, body: &[u8]) -> String {
     STANDARD.encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body))
 }
 
-/// Status of the answer; 0 when none came, or the address is not one of this machine.
+/// Status of the answer; None when none came, or the address is not one of this machine.
 async fn send(out: &Out) -> Option<u16> {
-    let url = url::Url::parse(&out.url).ok().filter(|url| url.scheme() == "http")?;
-    let host: IpAddr = match url.host()? {
-        url::Host::Ipv4(ip) => ip.into(),
-        url::Host::Ipv6(ip) => ip.into(),
-        url::Host::Domain(name) => (name == "localhost").then(|| IpAddr::from([127, 0, 0, 1]))?,
-    };
-    if !host.is_loopback() {
-        tracing::warn!(url = out.url, "webhooks are delivered to addresses of this machine only");
-        return None;
-    }
-    let address = SocketAddr::new(host, url.port_or_known_default()?);
-    let mut head = format!(
-        "POST {} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\nContent-Length: {}\r\nConnection: \
-         close\r\n",
-        &url[url::Position::BeforePath..url::Position::AfterQuery],
-        out.body.len()
-    );
-    for (name, value) in &out.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&out.body).await?;
-        let mut answer = Vec::new();
-        (&mut stream).take(64 * 1024).read_to_end(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    let answer = tokio::time::timeout(TIMEOUT, exchange).await.ok()?.ok()?;
-    let line = answer.split(|byte| *byte == b'\r').next()?;
-    std::str::from_utf8(line).ok()?.split(' ').nth(1)?.parse().ok()
+    crate::fetch::send("POST", &out.url, &out.headers, &out.body).await.map(|answer| answer.status)
 }

@@ -14,13 +14,19 @@ use crate::registry::Start;
 use crate::state::Store;
 use crate::{SandboxError, lock};
 
+mod attributes;
 mod auth;
+mod currencies;
 mod customers;
 mod deliver;
 mod errors;
 mod generate;
+mod media;
 mod order_write;
 mod orders;
+mod product_attributes;
+mod product_fields;
+mod product_list;
 mod products;
 mod reference;
 mod refunds;
@@ -28,9 +34,11 @@ mod render;
 mod request;
 mod seeds;
 mod stock;
+mod terms;
 mod totals;
 mod variations;
 mod webhooks;
+mod words;
 
 pub use auth::Key;
 pub use deliver::webhook_signature;
@@ -86,6 +94,12 @@ pub struct Switches {
     pub webhook_drop_percent: u32,
     /// So many of a hundred deliveries are sent twice.
     pub webhook_duplicate_percent: u32,
+    /// The shop keeps stock at all; without it written quantities do nothing.
+    pub manage_stock: bool,
+    /// A picture whose address has no ending of one is taken by the type its server tells.
+    pub image_by_type: bool,
+    /// The payment gateways can pay back; without it a refund must say `api_refund: false`.
+    pub gateway_refunds: bool,
 }
 
 impl Default for Switches {
@@ -101,6 +115,9 @@ impl Default for Switches {
             webhook_delay_ms: 0,
             webhook_drop_percent: 0,
             webhook_duplicate_percent: 0,
+            manage_stock: true,
+            image_by_type: false,
+            gateway_refunds: true,
         }
     }
 }
@@ -184,9 +201,9 @@ enum Need {
 }
 
 impl Ctx<'_> {
-    /// Something happened to an order.
-    fn happened(&mut self, event: &'static str, id: i64) {
-        self.happened.push(deliver::Happened { resource: "order", event, id });
+    /// Something happened to a record.
+    fn happened(&mut self, resource: &'static str, event: &'static str, id: i64) {
+        self.happened.push(deliver::Happened { resource, event, id });
     }
 
     /// Refuses a caller without a key, or with one that may not do this.
@@ -241,9 +258,9 @@ impl WooCommerce {
             "HEAD" => "GET",
             "PATCH" => "PUT",
             other => other,
-        };
-        let id = |text: &str| text.parse::<i64>().map_err(|_| errors::no_route());
-        match (method, parts) {
+        }
+        .to_owned();
+        match (method.as_str(), parts) {
             ("GET", []) => Ok(render::json(200, &json!({"namespace": "wc/v3", "routes": {}}))),
             ("GET", ["orders"]) => orders::list(ctx),
             ("POST", ["orders"]) => order_write::create(ctx),
@@ -258,11 +275,14 @@ impl WooCommerce {
             ("GET", ["orders", order, "notes"]) => refunds::notes(ctx, id(order)?),
             ("POST", ["orders", order, "notes"]) => refunds::add_note(ctx, id(order)?),
             ("GET", ["refunds"]) => refunds::list(ctx, None),
-            ("GET", ["products"]) => products::list(ctx),
+            ("GET", ["products"]) => product_list::list(ctx),
             ("POST", ["products"]) => products::create(ctx),
             ("POST" | "PUT", ["products", "batch"]) => products::batch(ctx),
-            ("GET", ["products", "attributes"]) => reference::list(ctx, "attributes"),
-            ("GET", ["products", "categories"]) => reference::list(ctx, "categories"),
+            (_, ["products", "attributes", ..]) => self.attribute_route(ctx, &method, &parts[2..]),
+            (_, ["products", word, rest @ ..]) if terms::Kept::named(word).is_some() => {
+                let Some(kept) = terms::Kept::named(word) else { return Err(errors::no_route()) };
+                term_route(ctx, &method, kept, rest)
+            }
             ("GET", ["products", product]) => products::get(ctx, id(product)?),
             ("PUT" | "POST", ["products", product]) => products::update(ctx, id(product)?),
             ("DELETE", ["products", product]) => products::delete(ctx, id(product)?),
@@ -277,6 +297,7 @@ impl WooCommerce {
             ("GET", ["variations"]) => variations::list(ctx, None),
             ("GET", ["customers"]) => customers::list(ctx),
             ("POST", ["customers"]) => customers::create(ctx),
+            ("POST" | "PUT", ["customers", "batch"]) => customers::batch(ctx),
             ("GET", ["customers", customer]) => customers::get(ctx, id(customer)?),
             ("PUT" | "POST", ["customers", customer]) => customers::update(ctx, id(customer)?),
             ("DELETE", ["customers", customer]) => customers::delete(ctx, id(customer)?),
@@ -308,6 +329,40 @@ impl WooCommerce {
             _ => Err(errors::no_route()),
         }
     }
+
+    /// Below `/products/attributes`.
+    fn attribute_route(&self, ctx: &mut Ctx<'_>, method: &str, parts: &[&str]) -> Result<Reply, Reply> {
+        match (method, parts) {
+            ("GET", []) => reference::list(ctx, "attributes"),
+            ("POST", []) => attributes::create(ctx),
+            ("POST" | "PUT", ["batch"]) => attributes::batch(ctx),
+            ("GET", [attribute]) => attributes::get(ctx, id(attribute)?),
+            ("PUT" | "POST", [attribute]) => attributes::update(ctx, id(attribute)?),
+            ("DELETE", [attribute]) => attributes::delete(ctx, id(attribute)?),
+            (_, [attribute, "terms", rest @ ..]) => {
+                let kept = terms::Kept::of_attribute(ctx, id(attribute)?)?;
+                term_route(ctx, method, kept, rest)
+            }
+            _ => Err(errors::no_route()),
+        }
+    }
+}
+
+fn id(text: &str) -> Result<i64, Reply> {
+    text.parse().map_err(|_| errors::no_route())
+}
+
+/// Below a kind of terms.
+fn term_route(ctx: &mut Ctx<'_>, method: &str, kept: terms::Kept, parts: &[&str]) -> Result<Reply, Reply> {
+    match (method, parts) {
+        ("GET", []) => terms::list(ctx, kept),
+        ("POST", []) => terms::create(ctx, kept),
+        ("POST" | "PUT", ["batch"]) => terms::batch(ctx, kept),
+        ("GET", [term]) => terms::get(ctx, kept, id(term)?),
+        ("PUT" | "POST", [term]) => terms::update(ctx, kept, id(term)?),
+        ("DELETE", [term]) => terms::delete(ctx, kept, id(term)?),
+        _ => Err(errors::no_route()),
+    }
 }
 
 impl System for WooCommerce {
@@ -319,7 +374,14 @@ impl System for WooCommerce {
         rest.iter().map(|part| if number(part) { "{id}" } else { part }).collect::<Vec<_>>().join("/")
     }
 
+    fn addresses(&self, call: &Call) -> Vec<String> {
+        media::addresses(call)
+    }
+
     fn answer(&self, call: &Call) -> Reply {
+        if let Some((_, file)) = call.path.strip_prefix("/wp-content/uploads/").and_then(|path| path.rsplit_once('/')) {
+            return self.picture(file);
+        }
         let mut inner = lock(&self.inner);
         let inner = &mut *inner;
         let now = self.clock.now();

@@ -8,7 +8,7 @@ use super::errors::{body as error_body, error, error_with, invalid_id};
 use super::orders::{STATUSES, set_moment};
 use super::request::{Kind, check_body};
 use super::totals::{Draft, Fee, Line, Rate, Shipping, compute, rates};
-use super::{Ctx, Need, products, render, stock};
+use super::{Ctx, Need, currencies, products, render, stock};
 use crate::message::Reply;
 use crate::text::{decimal, text, whole};
 
@@ -29,6 +29,7 @@ pub(super) struct Head {
     pub meta_data: Vec<Value>,
     pub created_via: String,
     pub time: DateTime<Utc>,
+    pub currency: String,
 }
 
 /// A whole order, keys in the order of the REST API.
@@ -38,9 +39,13 @@ pub(super) fn assemble(head: Head, draft: &Draft, rates: &[Rate], next: &mut dyn
     for list in ["line_items", "tax_lines", "shipping_lines", "fee_lines", "coupon_lines"] {
         lists.insert(list.into(), amounts.remove(list).unwrap_or_default());
     }
+    let mut head = head;
+    if head.currency.is_empty() {
+        head.currency = "EUR".into();
+    }
     let id = head.id;
     let key = format!("wc_order_{id:013x}");
-    let mut order = json!({"id": id, "parent_id": 0, "status": head.status, "currency": "EUR", "version": "11.0.1",
+    let mut order = json!({"id": id, "parent_id": 0, "status": head.status, "currency": head.currency, "version": "11.0.1",
         "prices_include_tax": draft.prices_include_tax, "date_created": null, "date_modified": null});
     if let Value::Object(map) = &mut order {
         // `total` and the taxes stand in the order of the REST API already.
@@ -58,7 +63,7 @@ pub(super) fn assemble(head: Head, draft: &Draft, rates: &[Rate], next: &mut dyn
         "is_editable": matches!(head.status.as_str(), "pending" | "on-hold"),
         "needs_payment": matches!(head.status.as_str(), "pending" | "failed"),
         "needs_processing": true, "date_created_gmt": null, "date_modified_gmt": null, "date_completed_gmt": null,
-        "date_paid_gmt": null, "currency_symbol": "€",
+        "date_paid_gmt": null, "currency_symbol": currencies::symbol(&head.currency),
         "_links": {"self": [{"href": format!("{site}/wp-json/wc/v3/orders/{id}"),
             "targetHints": {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}}],
             "collection": [{"href": format!("{site}/wp-json/wc/v3/orders")}]}});
@@ -72,9 +77,10 @@ pub(super) fn assemble(head: Head, draft: &Draft, rates: &[Rate], next: &mut dyn
     order
 }
 
-fn rules() -> [(&'static str, Kind<'static>); 12] {
+fn rules() -> [(&'static str, Kind<'static>); 13] {
     [
         ("status", Kind::OneOf(&STATUSES[2..])),
+        ("currency", Kind::OneOf(currencies::CODES)),
         ("customer_id", Kind::Integer),
         ("billing", Kind::Object),
         ("shipping", Kind::Object),
@@ -157,6 +163,7 @@ fn insert(ctx: &mut Ctx<'_>, body: &Value) -> Result<Value, Reply> {
         meta_data,
         created_via: "rest-api".into(),
         time: ctx.now,
+        currency: currencies::CODES.iter().find(|code| **code == text(body, "currency")).map_or("", |code| code).into(),
     };
     let mut row = assemble(head, &draft, &table, &mut || {
         item += 1;
@@ -169,8 +176,8 @@ fn insert(ctx: &mut Ctx<'_>, body: &Value) -> Result<Value, Reply> {
     }
     ctx.store.put("orders", &id.to_string(), row.clone());
     // Making an order tells both.
-    ctx.happened("created", id);
-    ctx.happened("updated", id);
+    ctx.happened("order", "created", id);
+    ctx.happened("order", "updated", id);
     Ok(row)
 }
 
@@ -313,7 +320,9 @@ fn set_status(ctx: &mut Ctx<'_>, row: &mut Value, status: &str) {
     if before == status {
         return;
     }
-    stock::follow_status(ctx.store, row, status);
+    for product in stock::follow_status(ctx.store, ctx.now, row, status) {
+        ctx.happened("product", "updated", product);
+    }
     row["needs_payment"] = json!(matches!(status, "pending" | "failed"));
     row["is_editable"] = json!(matches!(status, "pending" | "on-hold"));
     if status == "completed" {
@@ -368,7 +377,7 @@ fn change(ctx: &mut Ctx<'_>, id: i64, body: &Value) -> Result<Value, Reply> {
         set_moment(&mut row, "date_modified", ctx.now);
     }
     ctx.store.put("orders", &id.to_string(), row.clone());
-    ctx.happened("updated", id);
+    ctx.happened("order", "updated", id);
     Ok(row)
 }
 
@@ -386,7 +395,7 @@ pub(super) fn delete(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
         row["status"] = json!("trash");
         set_moment(&mut row, "date_modified", ctx.now);
         ctx.store.put("orders", &id.to_string(), row.clone());
-        ctx.happened("deleted", id);
+        ctx.happened("order", "deleted", id);
     }
     Ok(render::json(200, &render::order(&row, decimals(ctx))))
 }

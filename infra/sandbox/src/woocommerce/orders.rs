@@ -93,6 +93,17 @@ impl Paging {
         }
     }
 
+    /// Rows that may be on the list: those asked for by id, or all.
+    pub(super) fn candidates<'a>(&self, store: &'a Store, table: &str) -> Vec<&'a Value> {
+        if self.include.is_empty() {
+            return store.rows(table).collect();
+        }
+        let mut ids = self.include.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.iter().filter_map(|id| store.get(table, &id.to_string())).collect()
+    }
+
     pub(super) fn holds(&self, row: &Value) -> bool {
         let id = row["id"].as_i64().unwrap_or_default();
         (self.include.is_empty() || self.include.contains(&id)) && !self.exclude.contains(&id)
@@ -146,7 +157,8 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
             && window.holds(row)
             && ctx.params.get("search").is_none_or(|part| found(row, part))
     };
-    let mut rows: Vec<&Value> = ctx.store.rows("orders").filter(|row| wanted(row)).collect();
+    let mut rows: Vec<&Value> = paging.candidates(ctx.store, "orders");
+    rows.retain(|row| wanted(row));
     paging.sort(&mut rows);
     Ok(render::page(rows, &paging, ctx.site, ctx.call, true, |row| {
         render::select(render::order(row, decimals), &ctx.params)

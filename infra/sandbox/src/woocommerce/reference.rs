@@ -9,19 +9,15 @@ use super::{Ctx, Need, render};
 use crate::message::Reply;
 use crate::text::text;
 
-/// A list of a kind of rows. Only taxes and categories come in pages.
+/// A list of a kind of rows. Only taxes come in pages.
 pub(super) fn list(ctx: &mut Ctx<'_>, table: &str) -> Result<Reply, Reply> {
-    if !["taxes", "categories"].contains(&table) {
+    if table != "taxes" {
         ctx.allow(Need::List)?;
         let rows: Vec<Value> = ctx.store.rows(table).map(|row| render::select(row.clone(), &ctx.params)).collect();
         return Ok(render::json(200, &Value::Array(rows)));
     }
     let mut check = Check::new(&ctx.params);
-    let (orderby, default): (&[&str], &str) = match table {
-        "taxes" => (&["id", "order", "priority"], "order"),
-        _ => (&["id", "include", "name", "slug", "term_group", "description", "count"], "name"),
-    };
-    let paging = Paging::of(ctx, &mut check, orderby, default, "asc");
+    let paging = Paging::of(ctx, &mut check, &["id", "order", "priority"], "order", "asc");
     let class =
         ctx.params.get("class").map(|_| check.one_of("class", "standard", &["standard", "reduced-rate", "zero-rate"]));
     check.done()?;

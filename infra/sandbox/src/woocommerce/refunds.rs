@@ -7,9 +7,14 @@ use super::errors::{error, invalid_id};
 use super::orders::{Paging, Window, set_moment};
 use super::render::{self, fixed};
 use super::request::Check;
-use super::{Ctx, Need};
+use super::{Ctx, Need, stock};
 use crate::message::Reply;
 use crate::text::{amount, decimal, text, whole};
+
+/// Lists of an order that can be refunded.
+const LISTS: &[&str] = &["line_items", "shipping_lines", "fee_lines"];
+/// A refunded line, with the list it belongs to.
+type Item = (&'static str, Value);
 
 fn order(ctx: &Ctx<'_>, id: i64) -> Result<Value, Reply> {
     ctx.store
@@ -74,11 +79,21 @@ pub(super) fn create(ctx: &mut Ctx<'_>, parent: i64) -> Result<Reply, Reply> {
             &json!({"code": "woocommerce_rest_cannot_create_order_refund", "message": "Invalid refund amount.", "data": 500}),
         ));
     }
+    let asks_gateway = body.get("api_refund").and_then(Value::as_bool).unwrap_or(true);
+    if asks_gateway && !ctx.switches.gateway_refunds {
+        let message = "The payment gateway for this order does not support automatic refunds.";
+        let code = "woocommerce_rest_cannot_create_order_refund";
+        return Err(render::json(500, &json!({"code": code, "message": message, "data": 500})));
+    }
     let mut items = Vec::new();
+    let mut back = Vec::new();
     for line in &lines {
         let id = line.get("id").and_then(whole);
-        let known = order["line_items"].as_array().into_iter().flatten().find(|known| known["id"].as_i64() == id);
-        let Some(known) = known else {
+        let known = LISTS.iter().find_map(|list| {
+            let mut lines = order[*list].as_array().into_iter().flatten();
+            lines.find(|known| known["id"].as_i64() == id).map(|known| (*list, known))
+        });
+        let Some((list, known)) = known else {
             return Err(error(
                 400,
                 "woocommerce_rest_invalid_item_id",
@@ -88,12 +103,20 @@ pub(super) fn create(ctx: &mut Ctx<'_>, parent: i64) -> Result<Reply, Reply> {
         let mut item = known.clone();
         let negative = |value: Decimal| json!(fixed(-value, 6));
         item["id"] = json!(ctx.store.next_number("item", 1000));
-        item["quantity"] = json!(-line.get("quantity").and_then(whole).unwrap_or(0));
-        for field in ["subtotal", "total"] {
-            item[field] = negative(amount(line, "refund_total"));
+        let quantity = line.get("quantity").and_then(whole).unwrap_or(0);
+        if list == "line_items" {
+            item["quantity"] = json!(-quantity);
+            back.push((known.clone(), quantity));
         }
-        for field in ["subtotal_tax", "total_tax"] {
-            item[field] = negative(tax_sum(line));
+        for (field, value) in [
+            ("subtotal", amount(line, "refund_total")),
+            ("total", amount(line, "refund_total")),
+            ("subtotal_tax", tax_sum(line)),
+            ("total_tax", tax_sum(line)),
+        ] {
+            if item.get(field).is_some() {
+                item[field] = negative(value);
+            }
         }
         item["taxes"] = line
             .get("refund_tax")
@@ -106,13 +129,20 @@ pub(super) fn create(ctx: &mut Ctx<'_>, parent: i64) -> Result<Reply, Reply> {
         let points = known["id"].to_string();
         item["meta_data"] = json!([{"id": meta, "key": "_refunded_item_id", "value": points,
             "display_key": "_refunded_item_id", "display_value": points}]);
-        items.push(item);
+        items.push((list, item));
     }
     let tax: Decimal = lines.iter().map(|line| tax_sum(line)).sum();
     let row = store(ctx, &mut order, total, tax, text(&body, "reason"), items);
     set_moment(&mut order, "date_modified", ctx.now);
     ctx.store.put("orders", &parent.to_string(), order);
-    ctx.happened("updated", parent);
+    if body.get("api_restock").and_then(Value::as_bool).unwrap_or(true) {
+        for (line, quantity) in back.iter().filter(|(_, quantity)| *quantity > 0) {
+            if let Some(product) = stock::add(ctx.store, ctx.now, line, *quantity) {
+                ctx.happened("product", "updated", product);
+            }
+        }
+    }
+    ctx.happened("order", "updated", parent);
     Ok(render::json(201, &shown(&row, 2)))
 }
 
@@ -125,13 +155,16 @@ fn remaining(order: &Value) -> Decimal {
     amount(order, "total") + refunded
 }
 
-fn store(ctx: &mut Ctx<'_>, order: &mut Value, total: Decimal, tax: Decimal, reason: &str, items: Vec<Value>) -> Value {
+fn store(ctx: &mut Ctx<'_>, order: &mut Value, total: Decimal, tax: Decimal, reason: &str, items: Vec<Item>) -> Value {
     let id = ctx.store.next_number("post", 100);
     let parent = order["id"].as_i64().unwrap_or(0);
     let site = render::RECORDED_SITE;
+    let of = |list: &str| -> Value {
+        items.iter().filter(|(known, _)| *known == list).map(|(_, item)| item.clone()).collect()
+    };
     let mut row = json!({"id": id, "parent_id": parent, "date_created": null, "date_created_gmt": null,
         "amount": fixed(total, 6), "reason": reason, "refunded_by": 1, "refunded_payment": false, "meta_data": [],
-        "line_items": items, "shipping_lines": [], "tax_lines": [], "fee_lines": [],
+        "line_items": of("line_items"), "shipping_lines": of("shipping_lines"), "tax_lines": [], "fee_lines": of("fee_lines"),
         "_links": {"self": [{"href": format!("{site}/wp-json/wc/v3/orders/{parent}/refunds/{id}")}],
             "collection": [{"href": format!("{site}/wp-json/wc/v3/orders/{parent}/refunds")}],
             "up": [{"href": format!("{site}/wp-json/wc/v3/orders/{parent}")}]}});

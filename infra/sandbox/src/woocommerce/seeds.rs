@@ -14,6 +14,19 @@ pub(super) fn tax_rates() -> Vec<Value> {
     read(include_str!("seed/taxes.json"))
 }
 
+/// Terms of the attributes of the recorded shop.
+fn terms() -> Vec<Value> {
+    let all = [(40, 1, "Blauw"), (41, 1, "Rood"), (42, 2, "L"), (43, 2, "M"), (44, 2, "S")];
+    all.into_iter()
+        .map(|(id, attribute, name)| {
+            let href = format!("{}/wp-json/wc/v3/products/attributes/{attribute}/terms", super::render::RECORDED_SITE);
+            json!({"id": id, "name": name, "slug": name.to_lowercase(), "description": "", "menu_order": 0, "count": 1,
+                "attribute_id": attribute, "_links": {"self": [{"href": format!("{href}/{id}")}],
+                    "collection": [{"href": href}]}})
+        })
+        .collect()
+}
+
 /// Fills an empty store.
 pub(super) fn fill(store: &mut Store) {
     let by_id = |store: &mut Store, table: &str, rows: Vec<Value>| {
@@ -38,6 +51,7 @@ pub(super) fn fill(store: &mut Store) {
     }
     by_id(store, "attributes", read(include_str!("seed/products-attributes.json")));
     by_id(store, "categories", read(include_str!("seed/products-categories.json")));
+    by_id(store, "terms", terms());
     by_id(store, "customers", read(include_str!("seed/customers.json")));
     by_id(store, "taxes", tax_rates());
     by_id(store, "settings_tax", read(include_str!("seed/settings-tax.json")));
@@ -65,6 +79,8 @@ pub(super) fn fill(store: &mut Store) {
     // Orders, products and refunds share one row of numbers (posts); lines and meta rows have their own.
     store.reserve_number("post", 99);
     store.reserve_number("user", 9);
+    store.reserve_number("term", 99);
+    store.reserve_number("attribute", 2);
     store.reserve_number("item", 999);
     store.reserve_number("meta", 999);
     store.reserve_number("note", 99);

@@ -215,6 +215,7 @@ impl HttpClient {
             Body::Empty => builder,
             Body::Json(value) => builder.header("Content-Type", "application/json").body(value.to_string()),
             Body::Form(pairs) => builder.form(pairs),
+            Body::File { media_type, bytes } => builder.header("Content-Type", media_type).body(bytes.clone()),
         };
         let mut response = builder.send().await.map_err(lost)?;
         let status = response.status().as_u16();
@@ -266,6 +267,7 @@ impl HttpClient {
         match &request.body {
             Body::Empty => None,
             Body::Json(value) => Some(self.recorded(value)),
+            Body::File { media_type, bytes } => Some(Value::String(file_note(bytes.len(), media_type))),
             Body::Form(pairs) => {
                 let map = pairs.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
                 let mut map: serde_json::Map<String, Value> = map;
@@ -283,6 +285,10 @@ impl HttpClient {
     fn recorded_body(&self, answer: &Answer) -> Option<Value> {
         if answer.body.is_empty() {
             return None;
+        }
+        let kind = answer.header("content-type").unwrap_or_default();
+        if kind.starts_with("image/") {
+            return Some(Value::String(file_note(answer.body.len(), kind)));
         }
         match answer.json() {
             Ok(value) => Some(self.recorded(&value)),
@@ -324,6 +330,11 @@ impl std::fmt::Debug for HttpClient {
             .field("base", &self.base())
             .finish_non_exhaustive()
     }
+}
+
+/// What is recorded of a file: never its content.
+fn file_note(bytes: usize, media_type: &str) -> String {
+    format!("a file of {bytes} bytes ({media_type})")
 }
 
 fn cut(text: &str) -> Value {

@@ -50,6 +50,13 @@ pub enum Body {
     Json(Value),
     /// Form pairs, sent with `Content-Type: application/x-www-form-urlencoded`.
     Form(Vec<(String, String)>),
+    /// A file, sent with its own media type.
+    File {
+        /// Media type, such as `image/jpeg`.
+        media_type: String,
+        /// Content.
+        bytes: Vec<u8>,
+    },
 }
 
 /// A request without a host.
@@ -134,6 +141,13 @@ impl Request {
     #[must_use]
     pub fn form<N: Into<String>, V: Into<String>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         self.body = Body::Form(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+        self
+    }
+
+    /// Sends a file.
+    #[must_use]
+    pub fn file(mut self, media_type: impl Into<String>, bytes: Vec<u8>) -> Self {
+        self.body = Body::File { media_type: media_type.into(), bytes };
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use koppel_core::connection::Connection;
 use koppel_core::error::RetryReason;
@@ -11,7 +13,7 @@ use serde_json::Value;
 
 use super::FACTS;
 use super::auth::{Keys, Mode};
-use super::judge::{NOT_RECOGNISED, WooCommerceJudge, is_missing};
+use super::judge::{FileJudge, NOT_RECOGNISED, WooCommerceJudge, WordPressJudge, is_missing};
 use crate::http::request::encode;
 use crate::http::{Answer, Deps, HttpClient, Request};
 
@@ -19,6 +21,11 @@ use crate::http::{Answer, Deps, HttpClient, Request};
 const API: &str = "wp-json/wc/v3";
 /// Decimals of amounts: enough to recompute the tax of each rate.
 const DECIMALS: &str = "6";
+
+/// Most records a page.
+pub const LARGEST_PAGE: usize = 100;
+/// Most pages of a list that is read as a whole.
+const MOST_PAGES: usize = 500;
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,15 +36,73 @@ pub struct List {
     pub total: Option<u64>,
 }
 
+/// A list that is read part by part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Orders, with decimals enough to recompute the tax of each rate.
+    Orders,
+    /// Products, without their variations.
+    Products,
+    /// Which variations there are, over all products; WooCommerce 10.3 or later.
+    Variations,
+    /// Accounts of every role: without saying so only those of the role `customer` are shown.
+    Customers,
+}
+
+impl Listed {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Products => "products",
+            Self::Variations => "variations",
+            Self::Customers => "customers",
+        }
+    }
+
+    /// What is asked for beside the part.
+    fn query(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Orders => &[("dp", DECIMALS)],
+            Self::Products => &[],
+            Self::Variations => &[("_fields", "id,parent_id")],
+            Self::Customers => &[("role", "all")],
+        }
+    }
+}
+
 /// The part of a list to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Changed after this moment, not at it: the filter is exclusive.
-    pub modified_after: DateTime<Utc>,
+    /// Changed after this moment, not at it: the filter is exclusive. `None` where a list has no such filter.
+    pub modified_after: Option<DateTime<Utc>>,
     /// Records to pass over.
     pub offset: u64,
     /// Most records, up to 100.
     pub size: u32,
+}
+
+/// A WordPress user with an application password: for what the keys of WooCommerce do not open.
+#[derive(Clone)]
+pub struct WordPressUser {
+    /// Login.
+    pub name: String,
+    /// Application password.
+    pub password: String,
+}
+
+impl WordPressUser {
+    /// The secrets `wp_user` and `wp_application_password`; `None` unless both are there.
+    pub fn of(connection: &Connection) -> Option<Self> {
+        let secret = |name: &str| connection.secret(name).map(|text| text.trim().to_owned());
+        Some(Self { name: secret("wp_user")?, password: secret("wp_application_password")? })
+    }
+}
+
+// The password never reaches a log.
+impl std::fmt::Debug for WordPressUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WordPressUser").finish_non_exhaustive()
+    }
 }
 
 /// Calls one shop.
@@ -69,48 +134,58 @@ impl WooCommerceClient {
         })
     }
 
-    /// `GET orders`: one part of the changed orders, by rising id.
-    pub async fn orders(&self, part: &Part, calls: &Calls) -> Result<List, Failure> {
-        let request = Request::get(format!("{API}/orders"))
-            .query(
-                "modified_after",
-                part.modified_after.to_rfc3339_opts(SecondsFormat::Secs, true).trim_end_matches('Z'),
-            )
-            .query("dates_are_gmt", "true")
+    /// The time, from the host's clock.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.http.now()
+    }
+
+    /// The address of the shop.
+    pub fn base(&self) -> &str {
+        self.http.base()
+    }
+
+    /// One part of a list, by rising id.
+    pub async fn part(&self, listed: Listed, part: &Part, calls: &Calls) -> Result<List, Failure> {
+        let mut request = Request::get(format!("{API}/{}", listed.path()));
+        if let Some(moment) = part.modified_after {
+            request = request.query("modified_after", gmt(moment)).query("dates_are_gmt", "true");
+        }
+        request = request
             .query("orderby", "id")
             .query("order", "asc")
             .query("per_page", part.size)
-            .query("offset", part.offset)
-            .query("dp", DECIMALS);
-        let answer = self.send(request, calls).await?;
-        let records = match json(&answer)? {
-            Value::Array(list) => list,
-            _ => return Err(unexpected("a list of orders")),
-        };
-        Ok(List { records, total: answer.header_number("x-wp-total") })
+            .query("offset", part.offset);
+        for (name, value) in listed.query() {
+            request = request.query(*name, value);
+        }
+        self.list(request, calls).await
     }
 
-    /// `GET orders`: ids, numbers and dates of the changed orders, and nothing else. Up to `most` of them.
-    pub async fn changed_orders(&self, window: &Window, most: usize, calls: &Calls) -> Result<Vec<Value>, Failure> {
-        let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true).trim_end_matches('Z').to_owned();
+    /// Only `fields` of the records that changed in the window, by rising id. Up to `most` of them.
+    pub async fn changed(
+        &self,
+        listed: Listed,
+        window: &Window,
+        fields: &str,
+        most: usize,
+        calls: &Calls,
+    ) -> Result<Vec<Value>, Failure> {
         let mut all: Vec<Value> = Vec::new();
         loop {
-            let mut request = Request::get(format!("{API}/orders"))
-                .query("modified_after", moment(window.since))
-                .query("modified_before", moment(window.until))
+            let mut request = Request::get(format!("{API}/{}", listed.path()))
+                .query("modified_after", gmt(window.since))
+                .query("modified_before", gmt(window.until))
                 .query("dates_are_gmt", "true")
                 .query("orderby", "id")
                 .query("order", "asc")
-                .query("per_page", 100)
+                .query("per_page", LARGEST_PAGE)
                 .query("offset", all.len())
-                .query("_fields", "id,number,status,date_modified_gmt");
+                .query("_fields", fields);
             if !window.statuses.is_empty() {
                 request = request.query("status", window.statuses.join(","));
             }
-            let Value::Array(mut list) = json(&self.send(request, calls).await?)? else {
-                return Err(unexpected("a list of orders"));
-            };
-            let last = list.len() < 100;
+            let mut list = self.list(request, calls).await?.records;
+            let last = list.len() < LARGEST_PAGE;
             all.append(&mut list);
             if last || all.len() >= most {
                 return Ok(all);
@@ -118,9 +193,46 @@ impl WooCommerceClient {
         }
     }
 
-    /// `GET orders/{id}`; `None` when the shop has no such order.
-    pub async fn order(&self, id: &str, calls: &Calls) -> Result<Option<Value>, Failure> {
-        let request = Request::get(format!("{API}/orders/{}", encode(id))).query("dp", DECIMALS);
+    /// A whole list below `path`, by rising id, page by page.
+    pub async fn all(&self, path: &str, query: &[(&str, &str)], calls: &Calls) -> Result<Vec<Value>, Failure> {
+        let mut all: Vec<Value> = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let mut request = Request::get(format!("{API}/{path}"))
+                .query("orderby", "id")
+                .query("order", "asc")
+                .query("per_page", LARGEST_PAGE)
+                .query("page", page);
+            for (name, value) in query {
+                request = request.query(*name, value);
+            }
+            let mut list = self.list(request, calls).await?;
+            let last = match list.total {
+                Some(total) => list.records.is_empty() || (all.len() + list.records.len()) as u64 >= total,
+                None => list.records.len() < LARGEST_PAGE,
+            };
+            all.append(&mut list.records);
+            if last {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// `GET` of one page of a list below `path`.
+    pub async fn get_list(&self, path: &str, query: &[(&str, &str)], calls: &Calls) -> Result<List, Failure> {
+        let mut request = Request::get(format!("{API}/{path}"));
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
+        self.list(request, calls).await
+    }
+
+    /// `GET` of one record below `path`; `None` when the shop has no such record.
+    pub async fn one(&self, path: &str, query: &[(&str, &str)], calls: &Calls) -> Result<Option<Value>, Failure> {
+        let mut request = Request::get(format!("{API}/{path}"));
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
         let answer = self.send(request, calls).await?;
         if is_missing(&answer) {
             return Ok(None);
@@ -128,17 +240,41 @@ impl WooCommerceClient {
         json(&answer).map(Some)
     }
 
+    /// `GET orders/{id}`; `None` when the shop has no such order.
+    pub async fn order(&self, id: &str, calls: &Calls) -> Result<Option<Value>, Failure> {
+        self.one(&format!("orders/{}", encode(id)), &[("dp", DECIMALS)], calls).await
+    }
+
+    /// `POST` below `path`; `fields` trims the answer.
+    pub async fn post(&self, path: &str, body: Value, fields: Option<&str>, calls: &Calls) -> Result<Value, Failure> {
+        let mut request = Request::post(format!("{API}/{path}")).json(body);
+        if let Some(fields) = fields {
+            request = request.query("_fields", fields);
+        }
+        json(&self.send(request, calls).await?)
+    }
+
+    /// A call to WordPress itself, as a user with an application password.
+    pub async fn wordpress(&self, user: &WordPressUser, request: Request, calls: &Calls) -> Result<Value, Failure> {
+        let pair = STANDARD.encode(format!("{}:{}", user.name, user.password));
+        let request = request.header("Authorization", format!("Basic {pair}"));
+        json(&self.http.send(request, &WordPressJudge, calls).await?)
+    }
+
+    /// What lies at an address of the shop's own host; `None` when nothing does. No keys are shown.
+    pub async fn file(&self, url: &str, calls: &Calls) -> Result<Option<Answer>, Failure> {
+        let answer = self.http.send(Request::get(url).endpoint("GET pictures"), &FileJudge, calls).await?;
+        Ok(answer.is_success().then_some(answer))
+    }
+
     /// `GET webhooks`: one page of all there are, by rising id.
     pub async fn webhooks(&self, page: u32, calls: &Calls) -> Result<Vec<Value>, Failure> {
         let request = Request::get(format!("{API}/webhooks"))
             .query("orderby", "id")
             .query("order", "asc")
-            .query("per_page", 100)
+            .query("per_page", LARGEST_PAGE)
             .query("page", page);
-        match json(&self.send(request, calls).await?)? {
-            Value::Array(list) => Ok(list),
-            _ => Err(unexpected("a list of webhooks")),
-        }
+        Ok(self.list(request, calls).await?.records)
     }
 
     /// `POST webhooks`. The shop pings the address while this call runs.
@@ -155,6 +291,14 @@ impl WooCommerceClient {
     pub async fn system_status(&self, calls: &Calls) -> Result<Value, Failure> {
         let request = Request::get(format!("{API}/system_status")).query("_fields", "environment,settings");
         json(&self.send(request, calls).await?)
+    }
+
+    async fn list(&self, request: Request, calls: &Calls) -> Result<List, Failure> {
+        let answer = self.send(request, calls).await?;
+        match json(&answer)? {
+            Value::Array(records) => Ok(List { records, total: answer.header_number("x-wp-total") }),
+            _ => Err(unexpected("a list")),
+        }
     }
 
     /// Signs and sends. When a host over https shows no keys to the shop, they are tried once in the query string.
@@ -194,11 +338,16 @@ fn shop_address(url: &str) -> &str {
     url.find("/wp-json").map_or(url, |at| &url[..at])
 }
 
+/// A moment as the date filters take it, with `dates_are_gmt`.
+fn gmt(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Secs, true).trim_end_matches('Z').to_owned()
+}
+
 fn json(answer: &Answer) -> Result<Value, Failure> {
     answer.json().map_err(|cause| Failure::retry(RetryReason::Unavailable, None, cause))
 }
 
-fn unexpected(what: &str) -> Failure {
+pub(super) fn unexpected(what: &str) -> Failure {
     Failure::retry(
         RetryReason::Unavailable,
         None,

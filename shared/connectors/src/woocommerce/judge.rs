@@ -8,6 +8,10 @@ use crate::http::{Answer, Judge, Request, Verdict};
 
 /// Cause code of keys that the shop did not recognise: unknown, stripped, or shown over http.
 pub const NOT_RECOGNISED: &str = "keys_not_recognised";
+/// Cause code of a batch that is more than the shop, or its web server, takes at once. Nothing of it was done.
+pub const TOO_LARGE: &str = "too_large_at_once";
+/// Cause code of an address that the shop's WordPress does not know: too old, or WooCommerce is off.
+pub const NO_ROUTE: &str = "no_rest_route";
 
 /// The judge of WooCommerce.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,10 +33,17 @@ impl Judge for WooCommerceJudge {
                 "let an administrator or shop manager make the key, with read and write permission",
             ),
             404 if code == "rest_no_route" => settings(
-                "no_rest_route",
+                NO_ROUTE,
                 format!("{} is not known to this site", request.endpoint_name()),
                 "check the url, switch on WooCommerce, and choose any permalink form but «plain» in WordPress",
             ),
+            // Somebody else made the category meanwhile; its id stands in the answer.
+            400 if code == "term_exists" => Verdict::Accept,
+            // Refused before anything was done, by WooCommerce itself or by the web server before it.
+            413 => Verdict::Fail(Failure::reject(Cause::new(
+                TOO_LARGE,
+                format!("{} was refused: too much at once", request.endpoint_name()),
+            ))),
             // The client turns «this id does not exist» into nothing.
             404 if code.ends_with("_invalid_id") => Verdict::Accept,
             404 if answer.is_html() => settings(
@@ -52,6 +63,50 @@ impl Judge for WooCommerceJudge {
     }
 
     // WooCommerce blocks nobody for errors.
+    fn counts_as_error(&self, _answer: &Answer) -> bool {
+        false
+    }
+}
+
+/// The judge of WordPress itself, which is called with an application password.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WordPressJudge;
+
+impl Judge for WordPressJudge {
+    fn judge(&self, request: &Request, answer: &Answer, now: DateTime<Utc>) -> Verdict {
+        match answer.status {
+            401 | 403 if !answer.is_html() => Verdict::Fail(Failure::auth(
+                Cause::new(
+                    "application_password_refused",
+                    format!("WordPress refuses the application password ({})", error_code(answer).unwrap_or_default()),
+                )
+                .advice(
+                    "check wp_user and wp_application_password: make the password in WordPress under Users, Profile, for \
+                     a user who may upload files and edit users; a security plugin may have closed it",
+                ),
+            )),
+            413 => Verdict::Fail(Failure::reject(Cause::new(TOO_LARGE, "the file is larger than the shop takes"))),
+            _ => WooCommerceJudge.judge(request, answer, now),
+        }
+    }
+
+    fn counts_as_error(&self, _answer: &Answer) -> bool {
+        false
+    }
+}
+
+/// The judge of files: nobody looks into them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileJudge;
+
+impl Judge for FileJudge {
+    fn judge(&self, request: &Request, answer: &Answer, now: DateTime<Utc>) -> Verdict {
+        match answer.status {
+            401 | 403 | 404 | 410 => Verdict::Accept,
+            _ => default_verdict(request, answer, now),
+        }
+    }
+
     fn counts_as_error(&self, _answer: &Answer) -> bool {
         false
     }

@@ -1,26 +1,31 @@
-//! WooCommerce: a shop, read over its REST API v3.
+//! WooCommerce: a shop, over its REST API v3.
 //!
-//! Orders are read; nothing is written yet. Facts and quirks stand in the README beside this file.
+//! Orders, products and customers are read; products, stock and customers are written. Facts and quirks stand in the
+//! README beside this file.
 
 pub mod auth;
+mod categories;
 pub mod client;
 pub mod judge;
 pub mod native;
 pub mod source;
+mod target;
 pub mod webhook;
+mod weight;
 
 use koppel_core::document::Entity;
 use koppel_core::system::{Limits, RowsFile, Side, SystemFacts, SystemKind};
 
 pub use source::WooCommerceSource;
+pub use target::WooCommerceTarget;
 
 /// Facts about WooCommerce.
 pub static FACTS: SystemFacts = SystemFacts {
     id: "woocommerce",
     name: "WooCommerce",
     kind: SystemKind::Shop,
-    gets: &[Entity::Orders],
-    sends: &[],
+    gets: &[Entity::Orders, Entity::Products, Entity::Customers],
+    sends: &[Entity::Products, Entity::Stock, Entity::Customers],
     documents: &[],
     lookups: &[],
     reference_max_chars: None,
@@ -28,16 +33,31 @@ pub static FACTS: SystemFacts = SystemFacts {
     // WooCommerce itself has no limits; a host that has some answers 429, or the user sets calls_per_minute.
     limits: Limits { calls_per_minute: None, calls_per_day: None, errors_per_hour: None, concurrency: Some(4) },
     default_lanes: 4,
-    rows: &[RowsFile {
-        side: Side::Source,
-        entity: Entity::Orders,
-        document: None,
-        name: "woocommerce/rows/order.yaml",
-        text: include_str!("rows/order.yaml"),
-    }],
+    rows: &[
+        rows(Side::Source, Entity::Orders, "woocommerce/rows/order.yaml", include_str!("rows/order.yaml")),
+        rows(Side::Source, Entity::Products, "woocommerce/rows/product.yaml", include_str!("rows/product.yaml")),
+        rows(Side::Source, Entity::Customers, "woocommerce/rows/customer.yaml", include_str!("rows/customer.yaml")),
+        rows(
+            Side::Target,
+            Entity::Products,
+            "woocommerce/rows/product.target.yaml",
+            include_str!("rows/product.target.yaml"),
+        ),
+        rows(Side::Target, Entity::Stock, "woocommerce/rows/stock.target.yaml", include_str!("rows/stock.target.yaml")),
+        rows(
+            Side::Target,
+            Entity::Customers,
+            "woocommerce/rows/customer.target.yaml",
+            include_str!("rows/customer.target.yaml"),
+        ),
+    ],
     fields: include_str!("fields.yaml"),
     settings: include_str!("settings.yaml"),
 };
+
+const fn rows(side: Side, entity: Entity, name: &'static str, text: &'static str) -> RowsFile {
+    RowsFile { side, entity, document: None, name, text }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! A native order made ready for rows: nothing is taken away, a few things are added under names of their own.
+//! A native record made ready for rows: a few things are added under names of their own. Of an order:
 //!
 //! * `meta`: the record's `meta_data` as a group, key → value (the last one wins), on the order and on each line
 //! * `taxes[].rate_id` and `taxes[].rate_percent` on each line, joined from `tax_lines`
@@ -6,6 +6,9 @@
 //! * `options`: the options of a variation that the line's name does not show yet
 //!
 //! Plugins change the form of almost everything, so absent, null, empty and objects in place of lists are all taken.
+
+pub mod customer;
+pub mod product;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use koppel_core::message::SourceRecord;
@@ -19,7 +22,12 @@ const NO_ORDER: [&str; 3] = ["trash", "auto-draft", "checkout-draft"];
 
 /// The id of a native record as a number, for ordering.
 pub fn id(record: &Value) -> Option<u64> {
-    match record.get("id")? {
+    number(record.get("id")?)
+}
+
+/// A whole number, also when it comes as text.
+pub(super) fn number(value: &Value) -> Option<u64> {
+    match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
@@ -31,11 +39,11 @@ pub fn is_order(record: &Value) -> bool {
     !record.get("status").and_then(Value::as_str).is_some_and(|status| NO_ORDER.contains(&status))
 }
 
-/// Id, number and date of a native order that was listed without its content.
+/// Id, number and date of a native record that was listed without its content.
 pub fn changed(raw: &Value) -> Option<Changed> {
     let key = NonEmpty::new(text(&raw["id"]))?;
-    let number = text(&raw["number"]);
-    let label = if number.is_empty() { key.to_string() } else { number };
+    let shown = [text(&raw["number"]), text(&raw["sku"])].into_iter().find(|text| !text.is_empty());
+    let label = shown.unwrap_or_else(|| key.to_string());
     Some(Changed { key, label, at: utc(&raw["date_modified_gmt"])? })
 }
 
@@ -71,8 +79,7 @@ fn partition(raw: &Value, key: &NonEmpty) -> String {
 fn prepare(raw: &mut Value, vat_keys: &[String]) {
     let rates = list(&raw["tax_lines"]);
     let meta = meta(raw);
-    let vat_number = vat_keys.iter().map(|key| text(&meta[key])).find(|text| !text.trim().is_empty());
-    raw["vat_number"] = vat_number.map_or(Value::Null, Value::String);
+    raw["vat_number"] = vat_number(&meta, vat_keys);
     raw["meta"] = meta;
     for name in LISTS {
         let lines: Vec<Value> = list(&raw[name]).into_iter().map(|line| prepare_line(line, &rates)).collect();
@@ -81,6 +88,12 @@ fn prepare(raw: &mut Value, vat_keys: &[String]) {
     for name in ["tax_lines", "coupon_lines", "refunds"] {
         raw[name] = Value::Array(list(&raw[name]));
     }
+}
+
+/// The first filled one of these keys.
+fn vat_number(meta: &Value, keys: &[String]) -> Value {
+    let filled = keys.iter().map(|key| text(&meta[key])).find(|text| !text.trim().is_empty());
+    filled.map_or(Value::Null, Value::String)
 }
 
 fn prepare_line(mut line: Value, rates: &[Value]) -> Value {
@@ -120,7 +133,7 @@ fn options(line: &Value) -> Value {
     if shown.is_empty() { Value::Null } else { Value::String(shown.join(", ")) }
 }
 
-fn meta(record: &Value) -> Value {
+pub(super) fn meta(record: &Value) -> Value {
     let mut group = Map::new();
     for entry in list(&record["meta_data"]) {
         if let Some(key) = entry.get("key").and_then(Value::as_str) {
@@ -130,8 +143,19 @@ fn meta(record: &Value) -> Value {
     json!(group)
 }
 
+/// WordPress writes the markup characters of names as entities; everything else is as it is.
+pub fn unescape(text: &str) -> String {
+    if !text.contains('&') {
+        return text.to_owned();
+    }
+    // The ampersand comes last, so that what it escapes is not read twice.
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#039;", "'"), ("&#39;", "'"), ("&euro;", "€"), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
+}
+
 /// A list, whatever PHP made of it: an array, or an object with numbers as keys.
-fn list(value: &Value) -> Vec<Value> {
+pub(super) fn list(value: &Value) -> Vec<Value> {
     match value {
         Value::Array(list) => list.clone(),
         Value::Object(map) if map.keys().all(|key| key.bytes().all(|b| b.is_ascii_digit())) => {
@@ -142,7 +166,7 @@ fn list(value: &Value) -> Vec<Value> {
 }
 
 /// A text or number as text; everything else is none.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -151,7 +175,7 @@ fn text(value: &Value) -> String {
 }
 
 /// A `…_gmt` moment, which WooCommerce writes without a zone.
-fn utc(value: &Value) -> Option<DateTime<Utc>> {
+pub(super) fn utc(value: &Value) -> Option<DateTime<Utc>> {
     let text = value.as_str()?.trim().trim_end_matches('Z');
     NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S").ok().map(|moment| moment.and_utc())
 }

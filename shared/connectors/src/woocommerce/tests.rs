@@ -6,6 +6,9 @@ use rust_decimal::Decimal;
 
 use super::{FACTS, native};
 
+mod kept;
+mod target;
+
 const RECORDED: &str = include_str!("fixtures/orders.json");
 
 /// The section of `fields.yaml` that names the native paths of orders.

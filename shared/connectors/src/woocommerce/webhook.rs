@@ -27,6 +27,10 @@ const CONTENT_TYPE: &str = "Content-Type";
 
 /// Events of an order that a flow of orders wants to hear of.
 const ORDER_TOPICS: &[&str] = &["order.created", "order.updated", "order.deleted", "order.restored"];
+/// Events of a product, and of its variations.
+const PRODUCT_TOPICS: &[&str] = &["product.created", "product.updated", "product.deleted", "product.restored"];
+/// Events of an account.
+const CUSTOMER_TOPICS: &[&str] = &["customer.created", "customer.updated", "customer.deleted"];
 /// Most pages of webhooks that are looked through: a shop with more has another problem.
 const MOST_PAGES: u32 = 20;
 
@@ -68,15 +72,31 @@ impl WebhookReceiver for Receiver {
         if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(refused(400, "bad_header"));
         }
-        if !ORDER_TOPICS.contains(&topic) {
+        let read = [Entity::Orders, Entity::Products, Entity::Customers];
+        let Some(entity) = read.into_iter().find(|entity| topics(*entity).contains(&topic)) else {
             return Ok(Hint::Ignored { why: "topic" });
-        }
+        };
+        // A variation is told by itself, and read with its product.
+        let key = match entity {
+            Entity::Products => super::native::product::owner(&body),
+            _ => super::native::id(&body),
+        };
         // A record that was deleted before the delivery went out leaves an error in its place, without an id: nothing
         // can be asked for. A deletion in time leaves only the id, and reading it finds that it is gone.
-        match (super::native::id(&body).map(|id| id.to_string()).and_then(NonEmpty::new), NonEmpty::new(id)) {
-            (Some(key), Some(delivery)) => Ok(Hint::Record { entity: Entity::Orders, key, delivery }),
+        match (key.map(|id| id.to_string()).and_then(NonEmpty::new), NonEmpty::new(id)) {
+            (Some(key), Some(delivery)) => Ok(Hint::Record { entity, key, delivery }),
             _ => Ok(Hint::Ignored { why: "no_id" }),
         }
+    }
+}
+
+/// Topics that together tell every change.
+fn topics(entity: Entity) -> &'static [&'static str] {
+    match entity {
+        Entity::Orders => ORDER_TOPICS,
+        Entity::Products => PRODUCT_TOPICS,
+        Entity::Customers => CUSTOMER_TOPICS,
+        _ => &[],
     }
 }
 
@@ -115,7 +135,7 @@ impl Admin {
 #[async_trait]
 impl WebhookAdmin for Admin {
     fn topics(&self, entity: Entity) -> &'static [&'static str] {
-        if entity == Entity::Orders { ORDER_TOPICS } else { &[] }
+        topics(entity)
     }
 
     async fn list(&self, calls: &Calls) -> Result<Vec<Hook>, Failure> {

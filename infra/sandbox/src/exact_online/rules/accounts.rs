@@ -54,6 +54,9 @@ fn check_values(tx: &Tx<'_>, fields: &Fields) -> Result<(), Reply> {
     if filled(fields, "Country") && (country.len() != 2 || !country.chars().all(|letter| letter.is_ascii_uppercase())) {
         return Err(tx.words().invalid("Country"));
     }
+    if filled(fields, "SalesCurrency") {
+        super::amounts::worth(tx, "SalesCurrency", field(fields, "SalesCurrency"))?;
+    }
     let number = field(fields, "VATNumber");
     if filled(fields, "VATNumber") && !is_vat_number(number) {
         return Err(tx.words().invalid("VATNumber"));
@@ -132,14 +135,19 @@ pub(super) fn change(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fields) -
     Ok(())
 }
 
+/// Names of a person in one.
+pub(super) fn full_name(fields: &Fields) -> String {
+    let name = ["FirstName", "MiddleName", "LastName"].map(|part| field(fields, part)).join(" ");
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A contact; the first one of an account becomes its main contact.
 pub(super) fn create_contact(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String, Reply> {
     let account = field(&fields, "Account").to_owned();
     let id = tx.new_key("crm/Contacts", "ID", &fields)?;
     let mut owner = tx.get("crm/Accounts", &account).and_then(Value::as_object).cloned().unwrap_or_default();
     let first = !filled(&owner, "MainContact");
-    let name = ["FirstName", "MiddleName", "LastName"].map(|part| field(&fields, part)).join(" ");
-    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = full_name(&fields);
     let hid = tx.store.next_number("contact", 1);
     fields.insert("ID".into(), json!(id));
     fields.insert("FullName".into(), json!(name));

@@ -6,11 +6,18 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;
 
 use crate::exact_online::Tx;
-use crate::text::{amount, text};
+use crate::message::Reply;
+use crate::text::{amount, parse_decimal, text};
 
 /// Rounds to cents, halves away from zero.
 pub(super) fn cents(value: Decimal) -> Decimal {
     value.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
+}
+
+/// What one of a currency is worth in the currency of the administration; refused when it is not known there.
+pub(super) fn worth(tx: &Tx<'_>, name: &str, code: &str) -> Result<Decimal, Reply> {
+    let known = tx.switches.currencies.get(code.trim());
+    known.and_then(|worth| parse_decimal(worth)).ok_or_else(|| tx.words().invalid(name))
 }
 
 /// Totals of a document.

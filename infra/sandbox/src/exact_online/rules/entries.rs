@@ -4,9 +4,9 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::accounts::check_customer;
-use super::amounts::{cents, code, totals, vat_of};
+use super::amounts::{cents, code, totals, vat_of, worth};
 use super::invoices::{check_cost_fields, check_journal};
-use super::{fill_names, references};
+use super::{fill_names, periods, references};
 use crate::exact_online::Tx;
 use crate::exact_online::write::{Fields, Sent, default, field, filled};
 use crate::message::Reply;
@@ -25,6 +25,11 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     let today = tx.today();
     default(&mut fields, "EntryDate", today);
     default(&mut fields, "Currency", "EUR");
+    periods::check(tx, "EntryDate", field(&fields, "EntryDate"))?;
+    periods::check_period(tx, &fields, "ReportingYear", "ReportingPeriod")?;
+    let usual = worth(tx, "Currency", field(&fields, "Currency"))?;
+    let rate = fields.get("Rate").and_then(decimal).filter(|rate| !rate.is_zero()).unwrap_or(usual);
+    fields.insert("Rate".into(), number(rate));
     let condition = tx.get("crm/Accounts", &customer).map(|row| text(row, "PaymentConditionSales").to_owned());
     default(&mut fields, "PaymentCondition", condition.filter(|code| !code.is_empty()).unwrap_or_else(|| "30".into()));
     let date = field(&fields, "EntryDate").to_owned();
@@ -51,7 +56,9 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
         if !vat_code.is_empty() {
             line.insert("VATCode".into(), json!(vat_code));
         }
-        for (name, value) in [("AmountFC", base), ("AmountDC", base), ("VATAmountFC", vat), ("VATPercentage", fraction)]
+        let own_currency = cents(base * rate);
+        for (name, value) in
+            [("AmountFC", base), ("AmountDC", own_currency), ("VATAmountFC", vat), ("VATPercentage", fraction)]
         {
             line.insert(name.into(), number(value));
         }
@@ -79,9 +86,9 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     default(&mut fields, "InvoiceNumber", number_of_entry);
     for (name, value) in [
         ("AmountFC", totals.with_vat),
-        ("AmountDC", totals.with_vat),
+        ("AmountDC", cents(totals.with_vat * rate)),
         ("VATAmountFC", totals.vat),
-        ("VATAmountDC", totals.vat),
+        ("VATAmountDC", cents(totals.vat * rate)),
     ] {
         fields.insert(name.into(), number(value));
     }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::amounts::{of_rows, totals};
-use super::fill_names;
+use super::amounts::{cents, of_rows, totals, worth};
 use super::lines::{Document, complete as complete_line};
 use super::orders::parties;
+use super::{fill_names, periods};
 use crate::exact_online::write::{Fields, Sent, default, field, filled};
-use crate::exact_online::{CHILDREN, Tx};
+use crate::exact_online::{CHILDREN, Tx, stock};
 use crate::message::Reply;
-use crate::text::{decimal, number, text};
+use crate::text::{amount, decimal, number, text};
 
 const INVOICES: &str = "salesinvoice/SalesInvoices";
 const LINES: &str = "salesinvoice/SalesInvoiceLines";
@@ -40,6 +40,8 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     }
     let today = tx.today();
     default(&mut fields, "OrderDate", today.clone());
+    periods::check(tx, "OrderDate", field(&fields, "OrderDate"))?;
+    periods::check(tx, "InvoiceDate", field(&fields, "InvoiceDate"))?;
     parties(tx, &mut fields, "DeliverToAddress")?;
     if direct {
         let main = tx
@@ -55,7 +57,9 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     let document = Document { account: &account, date: &date, path: LINES };
     let mut lines = Vec::new();
     for line in sent.list("SalesInvoiceLines") {
-        lines.push(with_gl_account(tx, complete_line(tx, &document, line)?)?);
+        let line = with_gl_account(tx, complete_line(tx, &document, line)?)?;
+        check_sign(tx, fields.get("Type").and_then(Value::as_i64), &line)?;
+        lines.push(line);
     }
     let id = tx.new_key(INVOICES, "InvoiceID", &fields)?;
     fields.insert("InvoiceID".into(), json!(id));
@@ -96,6 +100,24 @@ fn with_gl_account(tx: &Tx<'_>, mut line: Fields) -> Result<Fields, Reply> {
     Ok(line)
 }
 
+/// Refuses a line of a credit note whose sign is not the one the administration wants.
+fn check_sign(tx: &Tx<'_>, kind: Option<i64>, line: &Fields) -> Result<(), Reply> {
+    let amount = line.get("AmountFC").and_then(decimal).unwrap_or_default();
+    let wrong = match tx.switches.credit_line_sign.as_str() {
+        "positive" => amount.is_sign_negative() && !amount.is_zero(),
+        "negative" => amount.is_sign_positive() && !amount.is_zero(),
+        _ => false,
+    };
+    if wrong && matches!(kind, Some(8021 | 8024)) {
+        return Err(tx.words().invalid_because(
+            "AmountFC",
+            "verkeerd teken op een creditnota",
+            "wrong sign on a credit note",
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses a line without the cost centre or unit its account asks for.
 pub(super) fn check_cost_fields(tx: &Tx<'_>, line: &Fields) -> Result<(), Reply> {
     let Some(account) = tx.get("financial/GLAccounts", field(line, "GLAccount")) else { return Ok(()) };
@@ -121,12 +143,13 @@ pub(super) fn recompute(tx: &mut Tx<'_>, id: &str) {
     let rows = tx.children_of(&CHILDREN[2], id);
     let discount = invoice.get("Discount").and_then(decimal).unwrap_or_default();
     let totals = totals(tx, &of_rows(&rows), discount);
+    let rate = worth(tx, "Currency", field(&invoice, "Currency")).unwrap_or(rust_decimal::Decimal::ONE);
     for (name, value) in [
         ("AmountFCExclVat", totals.without_vat),
         ("AmountFC", totals.with_vat),
-        ("AmountDC", totals.with_vat),
+        ("AmountDC", cents(totals.with_vat * rate)),
         ("VATAmountFC", totals.vat),
-        ("VATAmountDC", totals.vat),
+        ("VATAmountDC", cents(totals.vat * rate)),
         ("Discount", discount),
     ] {
         invoice.insert(name.into(), number(value));
@@ -137,6 +160,7 @@ pub(super) fn recompute(tx: &mut Tx<'_>, id: &str) {
 /// Changes the head of an invoice.
 pub(super) fn change(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fields) -> Result<(), Reply> {
     check_open(tx, &Value::Object(row.clone()))?;
+    periods::check(tx, "OrderDate", field(&sent, "OrderDate"))?;
     row.extend(sent);
     parties(tx, &mut row, "DeliverToAddress")?;
     fill_names(tx, INVOICES, &mut row);
@@ -159,6 +183,7 @@ pub(super) fn create_line(tx: &mut Tx<'_>, line: Fields) -> Result<String, Reply
     let invoice = invoice_of(tx, &line)?;
     let document = Document { account: text(&invoice, "OrderedBy"), date: text(&invoice, "OrderDate"), path: LINES };
     let mut line = with_gl_account(tx, complete_line(tx, &document, line)?)?;
+    check_sign(tx, invoice["Type"].as_i64(), &line)?;
     let invoice_id = text(&invoice, "InvoiceID");
     let last = tx.children_of(&CHILDREN[2], invoice_id).iter().filter_map(|row| row["LineNumber"].as_i64()).max();
     line.insert("LineNumber".into(), json!(last.unwrap_or(0) + 1));
@@ -176,6 +201,7 @@ pub(super) fn change_line(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fiel
     row.extend(sent);
     let document = Document { account: text(&invoice, "OrderedBy"), date: text(&invoice, "OrderDate"), path: LINES };
     let row = with_gl_account(tx, complete_line(tx, &document, row)?)?;
+    check_sign(tx, invoice["Type"].as_i64(), &row)?;
     tx.put(LINES, id, row);
     recompute(tx, text(&invoice, "InvoiceID"));
     Ok(())
@@ -188,8 +214,18 @@ pub(super) fn print(tx: &mut Tx<'_>, sent: &Fields) -> Result<String, Reply> {
         return Err(tx.words().invalid("InvoiceID"));
     };
     check_open(tx, &Value::Object(invoice.clone()))?;
-    let next = tx.store.next_number("invoice", 20_260_001);
     let date = if filled(sent, "InvoiceDate") { field(sent, "InvoiceDate").to_owned() } else { tx.today() };
+    periods::check(tx, "InvoiceDate", &date)?;
+    periods::check_period(tx, sent, "ReportingYear", "ReportingPeriod")?;
+    let next = tx.store.next_number("invoice", 20_260_001);
+    // A direct invoice delivers, a direct credit note takes back.
+    if let Some(kind @ (8023 | 8024)) = invoice.get("Type").and_then(Value::as_i64) {
+        let warehouse = field(&invoice, "Warehouse").to_owned();
+        for line in tx.children_of(&CHILDREN[2], &id) {
+            let quantity = amount(&line, "Quantity").abs();
+            stock::deliver(tx, text(&line, "Item"), &warehouse, if kind == 8023 { quantity } else { -quantity });
+        }
+    }
     invoice.insert("InvoiceNumber".into(), json!(next));
     invoice.insert("InvoiceDate".into(), json!(date));
     invoice.insert("Status".into(), json!(PROCESSED));

@@ -1,8 +1,11 @@
 //! Items and their sales prices.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::amounts::worth;
 use super::{check_code, fill_names};
 use crate::exact_online::Tx;
 use crate::exact_online::write::{Fields, default, field, filled};
@@ -14,8 +17,12 @@ pub(super) fn create(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String, Repl
     check_code(tx, "logistics/Items", field(&fields, "Code"))?;
     let id = tx.new_key("logistics/Items", "ID", &fields)?;
     fields.insert("ID".into(), json!(id));
-    let group =
-        tx.rows("logistics/ItemGroups").into_iter().find(|row| row["IsDefault"] == 1).cloned().unwrap_or_default();
+    check_values(tx, &fields)?;
+    let group = match field(&fields, "ItemGroup") {
+        "" => tx.rows("logistics/ItemGroups").into_iter().find(|row| row["IsDefault"] == 1).cloned(),
+        own => tx.get("logistics/ItemGroups", own).cloned(),
+    };
+    let group = group.unwrap_or_default();
     default(&mut fields, "ItemGroup", text(&group, "ID"));
     default(&mut fields, "Unit", "stuk");
     for name in ["IsStockItem", "IsPurchaseItem", "IsFractionAllowedItem", "IsBatchItem", "IsSerialItem"] {
@@ -45,6 +52,57 @@ pub(super) fn create(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String, Repl
     if stock {
         add_to_warehouse(tx, &id, 0);
     }
+    Ok(id)
+}
+
+/// Properties of the assortments, currencies and pictures that are none are refused.
+fn check_values(tx: &Tx<'_>, fields: &Fields) -> Result<(), Reply> {
+    for (name, value) in fields {
+        let Some(number) = name.strip_prefix("Class_").and_then(|number| number.parse::<i64>().ok()) else { continue };
+        let known = value.as_str().is_none_or(|code| {
+            let rows = tx.rows("logistics/ItemAssortmentProperty").into_iter();
+            code.is_empty()
+                || rows.into_iter().any(|row| row["ItemAssortmentCode"] == number && text(row, "Code") == code)
+        });
+        if !known && tx.switches.item_class_must_exist {
+            return Err(tx.words().invalid(name));
+        }
+    }
+    if filled(fields, "CostPriceCurrency") {
+        worth(tx, "CostPriceCurrency", field(fields, "CostPriceCurrency"))?;
+    }
+    if filled(fields, "Picture") && STANDARD.decode(field(fields, "Picture")).is_err() {
+        return Err(tx.words().invalid("Picture"));
+    }
+    Ok(())
+}
+
+/// An item takes its prices and its places in the warehouses along.
+pub(super) fn after_delete(tx: &mut Tx<'_>, id: &str) {
+    for path in ["logistics/SalesItemPrices", "inventory/ItemWarehouses"] {
+        let rows = tx.store.find(&tx.table(path), "Item", id).unwrap_or_default();
+        let keys: Vec<String> = rows.into_iter().map(|row| text(row, "ID").to_owned()).collect();
+        for key in keys {
+            tx.remove(path, &key);
+        }
+    }
+}
+
+/// An item's place in a warehouse; there is one for both.
+pub(super) fn create_place(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String, Reply> {
+    let rows = tx.store.find(&tx.table("inventory/ItemWarehouses"), "Item", field(&fields, "Item")).unwrap_or_default();
+    if rows.iter().any(|row| text(row, "Warehouse") == field(&fields, "Warehouse")) {
+        return Err(tx.words().exists());
+    }
+    let id = tx.new_key("inventory/ItemWarehouses", "ID", &fields)?;
+    fields.insert("ID".into(), json!(id));
+    for name in ["CurrentStock", "PlannedStockIn", "PlannedStockOut", "ProjectedStock", "ReservedStock"] {
+        fields.insert(name.into(), json!(0));
+    }
+    default(&mut fields, "SafetyStock", 0);
+    default(&mut fields, "ReorderPoint", 0);
+    fill_names(tx, "inventory/ItemWarehouses", &mut fields);
+    tx.put("inventory/ItemWarehouses", &id, fields);
     Ok(id)
 }
 
@@ -80,6 +138,7 @@ pub(super) fn change(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fields) -
     if filled(&sent, "Code") {
         check_code(tx, "logistics/Items", field(&sent, "Code"))?;
     }
+    check_values(tx, &sent)?;
     if sent.contains_key("Description") && !filled(&sent, "Description") {
         return Err(tx.words().mandatory("Description"));
     }
@@ -122,6 +181,7 @@ pub(super) fn create_price(tx: &mut Tx<'_>, mut fields: Fields) -> Result<String
     default(&mut fields, "NumberOfItemsPerUnit", 1);
     let today = tx.today();
     default(&mut fields, "StartDate", today);
+    worth(tx, "Currency", field(&fields, "Currency"))?;
     check_price(tx, "", &fields)?;
     let id = tx.new_key("logistics/SalesItemPrices", "ID", &fields)?;
     fields.insert("ID".into(), json!(id));
@@ -155,6 +215,8 @@ pub(in crate::exact_online) fn standard_price(tx: &Tx<'_>, item: &str) -> Value 
     let mut rows = tx.store.find(&tx.table("logistics/SalesItemPrices"), "Item", item).unwrap_or_default();
     rows.retain(|row| {
         text(row, "Account").is_empty()
+            && text(row, "Currency") == "EUR"
+            && row["Quantity"].as_i64().is_none_or(|from| from <= 1)
             && text(row, "StartDate") <= today.as_str()
             && (text(row, "EndDate").is_empty() || text(row, "EndDate") >= today.as_str())
     });

@@ -3,8 +3,9 @@
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::amounts::{cents, worth};
 use super::invoices::{check_cost_fields, check_journal};
-use super::{fill_names, references};
+use super::{fill_names, periods, references};
 use crate::exact_online::Tx;
 use crate::exact_online::write::{Fields, Sent, default, field, filled};
 use crate::message::Reply;
@@ -20,6 +21,9 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     check_journal(tx, "JournalCode", &journal, 90)?;
     let allows_vat = tx.first("financial/Journals", "Code", &journal).is_some_and(|row| row["AllowVAT"] == true);
     default(&mut fields, "Currency", "EUR");
+    let usual = worth(tx, "Currency", field(&fields, "Currency"))?;
+    let rate = fields.get("ExchangeRate").and_then(decimal).filter(|rate| !rate.is_zero()).unwrap_or(usual);
+    periods::check_period(tx, &fields, "FinancialYear", "FinancialPeriod")?;
     let today = tx.today();
     let mut lines: Vec<Fields> = Vec::new();
     let mut balance = Decimal::ZERO;
@@ -35,8 +39,9 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
         let amount = line.get("AmountFC").and_then(decimal).unwrap_or_default();
         balance += amount + line.get("AmountVATFC").and_then(decimal).unwrap_or_default();
         default(&mut line, "Date", today.clone());
+        periods::check(tx, "Date", field(&line, "Date"))?;
         line.insert("AmountFC".into(), number(amount));
-        line.insert("AmountDC".into(), number(amount));
+        line.insert("AmountDC".into(), number(cents(amount * rate)));
         fill_names(tx, LINES, &mut line);
         lines.push(line);
     }

@@ -16,6 +16,7 @@ mod items;
 mod journals;
 mod lines;
 mod orders;
+mod periods;
 mod references;
 
 pub(super) use items::{add_to_warehouse, standard_price};
@@ -30,6 +31,7 @@ pub(super) fn create(tx: &mut Tx<'_>, entity: &Entity, mut sent: Sent) -> Result
         "crm/Addresses" => accounts::create_address(tx, sent.fields),
         "logistics/Items" => items::create(tx, sent.fields),
         "logistics/SalesItemPrices" => items::create_price(tx, sent.fields),
+        "inventory/ItemWarehouses" => items::create_place(tx, sent.fields),
         "salesorder/SalesOrders" => orders::create(tx, &mut sent),
         "salesorder/SalesOrderLines" => orders::create_line(tx, sent.fields),
         "salesorder/CompleteSalesOrder" => orders::complete(tx, &sent.fields),
@@ -64,11 +66,16 @@ pub(super) fn change(tx: &mut Tx<'_>, entity: &Entity, key: &str, row: Fields, s
         "salesinvoice/SalesInvoices" => invoices::change(tx, key, row, sent),
         "salesinvoice/SalesInvoiceLines" => invoices::change_line(tx, key, row, sent),
         _ => {
+            periods::check_row(tx, &entity.table, &Value::Object(row.clone()))?;
+            periods::check(tx, "EntryDate", field(&sent, "EntryDate"))?;
             if filled(&sent, "Code") && unique_code(&entity.path) {
                 return Err(tx.words().exists());
             }
             let mut row = row;
             row.extend(sent);
+            if entity.table == "crm/Contacts" {
+                row.insert("FullName".into(), json!(accounts::full_name(&row)));
+            }
             fill_names(tx, &entity.table, &mut row);
             tx.put(&entity.table, key, row);
             Ok(())
@@ -78,6 +85,7 @@ pub(super) fn change(tx: &mut Tx<'_>, entity: &Entity, key: &str, row: Fields, s
 
 /// What may not be deleted.
 pub(super) fn before_delete(tx: &mut Tx<'_>, entity: &Entity, row: &Value) -> Result<(), Reply> {
+    periods::check_row(tx, &entity.table, row)?;
     match entity.path.as_str() {
         "salesorder/SalesOrders" => orders::before_delete(tx, row),
         "salesinvoice/SalesInvoices" => invoices::check_open(tx, row),
@@ -90,6 +98,7 @@ pub(super) fn after_delete(tx: &mut Tx<'_>, entity: &Entity, row: &Value) {
     match entity.path.as_str() {
         "salesorder/SalesOrderLines" => orders::after_line_delete(tx, row),
         "salesinvoice/SalesInvoiceLines" => invoices::recompute(tx, crate::text::text(row, "InvoiceID")),
+        "logistics/Items" => items::after_delete(tx, crate::text::text(row, "ID")),
         _ => {}
     }
 }

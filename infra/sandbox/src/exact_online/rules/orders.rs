@@ -4,10 +4,10 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::accounts::{check_customer, delivery_address};
-use super::amounts::{cents, of_rows, totals};
+use super::amounts::{cents, of_rows, totals, worth};
 use super::items::plan_out;
 use super::lines::{Document, complete as complete_line};
-use super::{fill_names, references};
+use super::{fill_names, periods, references};
 use crate::exact_online::write::{Fields, Sent, default, field, filled};
 use crate::exact_online::{CHILDREN, Tx};
 use crate::message::Reply;
@@ -56,10 +56,7 @@ pub(super) fn parties(tx: &Tx<'_>, fields: &mut Fields, address: &str) -> Result
     let condition = condition.filter(|code| !code.is_empty()).unwrap_or_else(|| "30".into());
     default(fields, "PaymentCondition", condition);
     default(fields, "Currency", "EUR");
-    if field(fields, "Currency").len() != 3 {
-        return Err(tx.words().invalid("Currency"));
-    }
-    Ok(())
+    worth(tx, "Currency", field(fields, "Currency")).map(|_| ())
 }
 
 /// A new order with its lines.
@@ -67,6 +64,7 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     let mut fields = std::mem::take(&mut sent.fields);
     let today = tx.today();
     default(&mut fields, "OrderDate", today);
+    periods::check_order(tx, &fields)?;
     parties(tx, &mut fields, "DeliveryAddress")?;
     let date = field(&fields, "OrderDate").to_owned();
     default(&mut fields, "DeliveryDate", date.clone());
@@ -173,12 +171,13 @@ pub(super) fn recompute(tx: &mut Tx<'_>, id: &str) {
     let rows = tx.children_of(&CHILDREN[0], id);
     let discount = order.get("Discount").and_then(decimal).unwrap_or_default();
     let lines = of_rows(&rows);
+    let rate = worth(tx, "Currency", field(&order, "Currency")).unwrap_or(Decimal::ONE);
     let whole = totals(tx, &lines, Default::default());
     let paid = totals(tx, &lines, discount);
     for (name, value) in [
         ("AmountFCExclVat", paid.without_vat),
         ("AmountFC", paid.with_vat),
-        ("AmountDC", paid.with_vat),
+        ("AmountDC", cents(paid.with_vat * rate)),
         ("AmountDiscountExclVat", cents(whole.without_vat - paid.without_vat)),
         ("AmountDiscount", cents(whole.with_vat - paid.with_vat)),
         ("Discount", discount),
@@ -191,6 +190,9 @@ pub(super) fn recompute(tx: &mut Tx<'_>, id: &str) {
 /// Changes the head of an order.
 pub(super) fn change(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fields) -> Result<(), Reply> {
     check_open(tx, &Value::Object(row.clone()))?;
+    if sent.contains_key("OrderDate") {
+        periods::check_order(tx, &sent)?;
+    }
     row.extend(sent);
     parties(tx, &mut row, "DeliveryAddress")?;
     fill_names(tx, ORDERS, &mut row);

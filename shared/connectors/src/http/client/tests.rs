@@ -246,3 +246,20 @@ async fn the_other_side_sees_who_calls_and_what_form_it_gets() {
     assert_eq!(seen.header("content-type"), Some("application/json"));
     assert_eq!(seen.body, "{\"n\":1}");
 }
+
+#[tokio::test]
+async fn a_file_is_sent_with_its_type_and_never_recorded() {
+    let server = TestServer::start(|_| {
+        Reply { status: 200, body: "picture".into(), ..Reply::default() }.header("Content-Type", "image/png")
+    })
+    .await;
+    let client = client(&server.url, json!({})).unwrap();
+    let calls = Calls::default();
+    let request = Request::post("media").file("image/jpeg", b"content of a picture".to_vec());
+    assert_eq!(client.send(request, &DefaultJudge, &calls).await.unwrap().body, b"picture");
+    let seen = server.take();
+    assert_eq!((seen[0].header("content-type"), seen[0].body.as_str()), (Some("image/jpeg"), "content of a picture"));
+    let recorded = calls.take().remove(0);
+    assert_eq!(recorded.request, Some(json!("a file of 20 bytes (image/jpeg)")));
+    assert_eq!(recorded.response, Some(json!("a file of 7 bytes (image/png)")));
+}

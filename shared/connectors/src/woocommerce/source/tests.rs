@@ -1,10 +1,13 @@
 //! Reading from a scripted shop whose list changes while it is read, and from the sandbox.
 
+mod kept;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use koppel_core::error::RetryReason;
 use koppel_core::ports::Clock;
 use koppel_sandbox::{FaultAction, FaultRule, Handle, Options, Sandbox};
 use serde_json::json;

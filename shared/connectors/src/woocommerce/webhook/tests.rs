@@ -117,15 +117,23 @@ fn what_is_refused_says_why() {
 }
 
 #[test]
-fn topics_lead_to_orders_or_nowhere() {
+fn topics_lead_to_what_is_read_or_nowhere() {
     let (receiver, order) = order();
     for event in ["created", "updated", "restored"] {
         assert!(matches!(receiver.verify(&of_topic(&order, "order", event)), Ok(Hint::Record { .. })), "{event}");
     }
-    for (resource, event) in [("product", "updated"), ("customer", "created"), ("action", "wc_x"), ("order", "odd")] {
+    for (resource, event) in [("coupon", "updated"), ("customer", "restored"), ("action", "wc_x"), ("order", "odd")] {
         let hint = receiver.verify(&of_topic(&order, resource, event));
         assert_eq!(hint, Ok(Hint::Ignored { why: "topic" }), "{resource}.{event}");
     }
+    let told = |resource: &str, body: &str| match receiver.verify(&signed(&of_topic(&order, resource, "updated"), body))
+    {
+        Ok(Hint::Record { entity, key, .. }) => format!("{entity} {key}"),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(told("customer", r#"{"id":3}"#), "customers 3");
+    assert_eq!(told("product", r#"{"id":10,"type":"simple","parent_id":0}"#), "products 10");
+    assert_eq!(told("product", r#"{"id":19,"type":"variation","parent_id":16}"#), "products 16");
     // Trashed: only the id is left.
     let deleted = signed(&of_topic(&order, "order", "deleted"), r#"{"id":24}"#);
     assert!(matches!(receiver.verify(&deleted), Ok(Hint::Record { key, .. }) if key.as_str() == "24"));

@@ -1,0 +1,155 @@
+//! WooCommerce as a system that products, stock and customers are kept in step in.
+//!
+//! * `batch.rs`: many records a call, each with a result of its own
+//! * `find.rs`: what the shop has, as the rows write it
+//! * `products.rs`, `variations.rs`, `stock.rs`, `customers.rs`: one file for what is written
+//! * `attributes.rs`, `pictures.rs`: what has to be resolved first
+
+mod attributes;
+mod batch;
+mod customers;
+mod find;
+mod pictures;
+mod products;
+mod refused;
+mod stock;
+mod values;
+mod variations;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use koppel_core::connection::Connection;
+use koppel_core::document::{DocumentType, Entity};
+use koppel_core::message::CustomerDecision;
+use koppel_core::ports::target::{Change, Existing, Found};
+use koppel_core::ports::{Calls, CustomerLink, Reference, Sent, Target};
+use koppel_core::system::Lookup;
+use koppel_core::{Cause, Failure, NonEmpty};
+use serde_json::Value;
+
+use super::FACTS;
+use super::categories::Categories;
+use super::client::{WooCommerceClient, WordPressUser};
+use super::weight::WeightUnit;
+use crate::http::Deps;
+use attributes::Attributes;
+use batch::Batches;
+use pictures::Pictures;
+
+/// What became of each record, in the order of what was sent.
+type Results = Vec<Result<Sent, Failure>>;
+
+/// Writes to one shop.
+#[derive(Debug)]
+pub struct WooCommerceTarget {
+    client: WooCommerceClient,
+    batches: Batches,
+    categories: Categories,
+    attributes: Attributes,
+    pictures: Pictures,
+    weight: WeightUnit,
+    /// For roles and pictures.
+    user: Option<WordPressUser>,
+    /// Meta keys of a customer's VAT number; the first is written.
+    vat_keys: Vec<String>,
+}
+
+impl WooCommerceTarget {
+    /// A target for a connection.
+    pub fn new(connection: &Connection, deps: &Deps) -> Result<Self, Failure> {
+        let user = WordPressUser::of(connection);
+        Ok(Self {
+            batches: Batches::new(connection)?,
+            attributes: Attributes::new(connection)?,
+            pictures: Pictures::new(connection, user.clone()),
+            weight: WeightUnit::of(connection)?,
+            client: WooCommerceClient::new(connection, deps)?,
+            categories: Categories::default(),
+            user,
+            vat_keys: customers::vat_keys(connection),
+        })
+    }
+}
+
+#[async_trait]
+impl Target for WooCommerceTarget {
+    async fn find_records(
+        &self,
+        entity: Entity,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        match entity {
+            Entity::Products | Entity::Stock => self.find_products(entity, keys, calls).await,
+            Entity::Customers => self.find_accounts(keys, calls).await,
+            _ => Err(cannot(entity.name())),
+        }
+    }
+
+    async fn send_records(&self, entity: Entity, changes: &[Change], calls: &Calls) -> Result<Results, Failure> {
+        match entity {
+            Entity::Products => self.send_products(changes, calls).await,
+            Entity::Stock => self.send_stock(changes, calls).await,
+            Entity::Customers => self.send_accounts(changes, calls).await,
+            _ => Err(cannot(entity.name())),
+        }
+    }
+
+    async fn find_documents(
+        &self,
+        document: DocumentType,
+        _keys: &[NonEmpty],
+        _calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        Err(cannot(document.name()))
+    }
+
+    async fn find_customers(
+        &self,
+        _emails: &[NonEmpty],
+        _calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
+        Err(cannot("a debtor"))
+    }
+
+    async fn look_up(
+        &self,
+        list: Lookup,
+        _codes: &[NonEmpty],
+        _calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
+        Err(cannot(list.label()))
+    }
+
+    async fn send_customer(
+        &self,
+        _decision: &CustomerDecision,
+        _known: Option<&CustomerLink>,
+        _calls: &Calls,
+    ) -> Result<CustomerLink, Failure> {
+        Err(cannot("a debtor"))
+    }
+
+    async fn send_order(
+        &self,
+        document: DocumentType,
+        _payload: &Value,
+        _customer: &CustomerLink,
+        _delivery_key: Option<&str>,
+        _calls: &Calls,
+    ) -> Result<Sent, Failure> {
+        Err(cannot(document.name()))
+    }
+
+    async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
+        super::source::introduce(&self.client, calls).await
+    }
+}
+
+fn cannot(what: &str) -> Failure {
+    Failure::settings(
+        Cause::new("not_supported", format!("{what} cannot be written to {}", FACTS.name))
+            .advice("koppel systems shows what each system can do"),
+    )
+}
