@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub mod catalogue;
 pub mod clock;
 pub mod exact_online;
 pub mod faults;
@@ -32,6 +33,7 @@ mod text;
 pub mod tls;
 pub mod woocommerce;
 
+pub use catalogue::{Article, generate_articles};
 pub use clock::Clock;
 pub use faults::{FaultAction, FaultRule};
 use host::Host;

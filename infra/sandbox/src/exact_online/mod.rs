@@ -16,6 +16,7 @@ use crate::state::Store;
 use crate::text::text;
 use crate::{SandboxError, lock};
 
+mod catalogue;
 mod errors;
 mod filter;
 mod functions;
@@ -430,6 +431,15 @@ impl System for ExactOnline {
                 let (division, site) = (DIVISION.into(), self.site.as_str());
                 let mut tx = Tx { store: &mut inner.store, switches: &inner.switches, division, site, now };
                 inspect::with_body(call, |body| stock::insert(&mut tx, body))
+            }
+            ("POST", ["generate"]) => {
+                let (division, site) = (DIVISION.into(), self.site.as_str());
+                let mut tx = Tx { store: &mut inner.store, switches: &inner.switches, division, site, now };
+                inspect::with_body(call, |body| catalogue::generate(&mut tx, &body))
+            }
+            ("POST", ["catalogue"]) => {
+                let (division, site) = (DIVISION.into(), self.site.as_str());
+                catalogue::seeds(&mut Tx { store: &mut inner.store, switches: &inner.switches, division, site, now })
             }
             ("POST", ["move"]) => {
                 let (division, site) = (DIVISION.into(), self.site.as_str());

@@ -16,6 +16,7 @@ use crate::{SandboxError, lock};
 
 mod attributes;
 mod auth;
+mod catalogue;
 mod currencies;
 mod customers;
 mod deliver;
@@ -434,6 +435,10 @@ impl System for WooCommerce {
             }),
             ("DELETE", ["orders", order]) => {
                 Reply::empty(if inner.store.delete("orders", order).is_some() { 204 } else { 404 })
+            }
+            ("POST", ["catalogue"]) => catalogue::seeds(&mut inner.store),
+            ("POST", ["products", "generate"]) => {
+                inspect::with_body(call, |body| catalogue::generate(&mut inner.store, &body, self.clock.now()))
             }
             ("GET", ["webhooks"]) => Reply::json(200, &inner.outbox.to_json()),
             ("POST", ["generate"]) => {

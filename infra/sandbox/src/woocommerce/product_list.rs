@@ -90,7 +90,10 @@ pub(super) fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
             && has_term(row)
             && (parents.is_empty() || row["parent_id"].as_i64().is_some_and(|parent| parents.contains(&parent)))
             && class.is_none_or(|class| text(row, "tax_class") == class)
-            && ctx.params.get("shipping_class").is_none_or(|class| row["shipping_class_id"].to_string() == class)
+            && ctx
+                .params
+                .get("shipping_class")
+                .is_none_or(|class| row["shipping_class_id"].as_i64() == class.parse().ok())
             && low.is_none_or(|low| amount(row, "price") >= low)
             && high.is_none_or(|high| amount(row, "price") <= high)
             && ctx.params.get("slug").is_none_or(|slug| text(row, "slug") == slug)

@@ -78,7 +78,7 @@ fn check_values(tx: &Tx<'_>, fields: &Fields) -> Result<(), Reply> {
 }
 
 /// An item takes its prices and its places in the warehouses along.
-pub(super) fn after_delete(tx: &mut Tx<'_>, id: &str) {
+pub(in crate::exact_online) fn after_delete(tx: &mut Tx<'_>, id: &str) {
     for path in ["logistics/SalesItemPrices", "inventory/ItemWarehouses"] {
         let rows = tx.store.find(&tx.table(path), "Item", id).unwrap_or_default();
         let keys: Vec<String> = rows.into_iter().map(|row| text(row, "ID").to_owned()).collect();

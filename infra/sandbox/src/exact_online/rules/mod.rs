@@ -19,7 +19,7 @@ mod orders;
 mod periods;
 mod references;
 
-pub(super) use items::{add_to_warehouse, standard_price};
+pub(super) use items::{add_to_warehouse, after_delete as item_gone, standard_price};
 pub(super) use references::fill_names;
 
 /// Creates a row; gives its key.
