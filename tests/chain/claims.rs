@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use koppel_core::NonEmpty;
 use koppel_core::error::RetryReason;
+use koppel_core::message::Header;
 use koppel_core::ports::{Condition, Item, Key, Store, StoreError};
 use koppel_core::{Failure, Tenant};
 use koppel_flows::Engine;
@@ -59,8 +60,17 @@ impl Store for Together {
 
 /// Claims the same record as three writers that have all read before one of them writes; how many won.
 async fn winners(engine: &Engine, key: &Key) -> usize {
-    let claim = |run: &'static str| ledger::claim(engine, key.clone(), run);
-    let (one, two, three) = tokio::join!(claim("one"), claim("two"), claim("three"));
+    let writers = ["one", "two", "three"].map(|run| Header {
+        tenant: Tenant::default(),
+        flow: FLOW.into(),
+        run: run.into(),
+        config_version: 1,
+        chunk: "page-0-0-0".into(),
+        lane: 0,
+    });
+    let claim = |writer| ledger::claim(engine, key.clone(), writer);
+    let [one, two, three] = &writers;
+    let (one, two, three) = tokio::join!(claim(one), claim(two), claim(three));
     let mut won = 0;
     for result in [one, two, three] {
         match result {

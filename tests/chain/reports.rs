@@ -1,12 +1,16 @@
 //! The funnel counts every record once, however often its messages are handled.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use koppel_core::NonEmpty;
 use koppel_core::keys::RecordKey;
-use koppel_core::message::{Header, Step};
+use koppel_core::message::{Header, Step, Task};
 use koppel_core::outcome::Outcome;
-use koppel_flows::runs::{self, RecordResult, Told};
+use koppel_core::ports::QueueMessage;
+use koppel_flows::runs::{self, RecordResult, Scope, Told};
+use koppel_flows::steps;
+use koppel_hosting::{Received, ReceivingQueue};
 
 use super::world::{FLOW, World, yaml};
 
@@ -61,7 +65,7 @@ async fn messages_that_are_handled_twice_count_once_where_they_came_furthest() {
 async fn a_run_that_does_not_move_is_given_up_only_after_a_second_look() {
     let world = World::new(yaml).await;
     let (engine, tenant) = (&world.embedded.engine, &world.tenant);
-    runs::start(engine, tenant, FLOW, runs::Scope::default()).await.expect("started").expect("no run is open");
+    runs::start(engine, tenant, FLOW, Scope::default()).await.expect("started").expect("no run is open");
     let look = async |hours| {
         world.sandbox.clock().advance(chrono::TimeDelta::hours(hours));
         koppel_flows::steps::end_run(engine, tenant, FLOW).await.expect("a look")
@@ -75,4 +79,39 @@ async fn a_run_that_does_not_move_is_given_up_only_after_a_second_look() {
     // The next run can begin, and whoever reads them first, all orders arrive once.
     world.run().await;
     assert_eq!(world.sales_orders().len(), 6);
+}
+
+/// A list that moves while it is read shows a record on two pages.
+#[tokio::test]
+async fn a_record_in_two_chunks_ends_in_both() {
+    let world = World::new(yaml).await;
+    let (engine, tenant, queue) = (&world.embedded.engine, &world.tenant, &world.embedded.queue);
+    let run = runs::start(engine, tenant, FLOW, Scope::default()).await.expect("started").expect("no run is open");
+    let fetch = queue.receive(Step::Fetch, 1).await.expect("received").remove(0);
+    steps::run_task(engine, task_of(&fetch)).await.expect("the shop is read");
+    queue.ack(&fetch.receipt).await.expect("done");
+    let mut again = Vec::new();
+    for message in queue.receive(Step::Map, 10).await.expect("received") {
+        let Task::Map(mut map) = task_of(&message) else { panic!("a message of map: {}", message.body) };
+        queue.retry_after(&message.receipt, Duration::ZERO, false).await.expect("put back");
+        let chunks = BTreeSet::from([format!("{}-again", map.header.chunk)]);
+        map.header.chunk = format!("{}-again", map.header.chunk);
+        runs::report(engine, &map.header, Step::Fetch, Told { chunks, ..Told::default() }).await.expect("told");
+        again.push(QueueMessage::pack(&Task::Map(map)).expect("a message"));
+    }
+    assert!(!again.is_empty());
+    // All of them are in the books before the second page is looked at.
+    world.drain().await;
+    assert_eq!(world.sales_orders().len(), 6);
+    engine.queue.send(Step::Map, &again).await.expect("sent");
+    let ended = world.finish(run).await;
+    assert_eq!(
+        ended.funnel.to_string(),
+        "fetched 18 = 6 filtered + 6 unchanged + 0 skipped + 6 created + 0 updated + 0 rejected + 0 parked"
+    );
+    assert_eq!(world.sales_orders().len(), 6);
+}
+
+fn task_of(message: &Received) -> Task {
+    serde_json::from_str(&message.body).expect("a task")
 }

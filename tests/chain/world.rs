@@ -104,14 +104,19 @@ impl World {
     pub async fn finish(&self, run: String) -> Ended {
         let engine = self.embedded.engine.clone();
         let tenant = self.tenant.clone();
-        let drain = Drain::patient(Duration::from_secs(120)).at_most(Duration::from_secs(100));
-        self.host.drain(&drain, std::future::pending()).await.expect("drained");
+        self.drain().await;
         let ended = koppel_flows::steps::end_run(&engine, &tenant, FLOW).await.expect("end");
         let funnel = runs::funnel(&engine, &tenant, FLOW, &run).await.expect("funnel");
         let (results, calls) = runs::results(&engine, &tenant, FLOW, &run).await.expect("results");
         assert!(ended.is_some(), "the run did not end: {funnel}");
         assert!(funnel.adds_up(), "{funnel}");
         Ended { funnel, by_label: results.into_iter().map(|r| (r.label.clone(), r)).collect(), chunk_calls: calls }
+    }
+
+    /// Drives the host until nothing is left in the queues.
+    pub async fn drain(&self) {
+        let drain = Drain::patient(Duration::from_secs(120)).at_most(Duration::from_secs(100));
+        self.host.drain(&drain, std::future::pending()).await.expect("drained");
     }
 
     /// Sales orders in the books, by their reference.

@@ -1,6 +1,6 @@
 //! The verdict: the books compared with the shop, and everything that is left compared with nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use koppel_core::NonEmpty;
 use koppel_core::message::Step;
@@ -10,6 +10,7 @@ use koppel_flows::runs::Run;
 use koppel_flows::{items, ledger, waiting};
 use koppel_hosting::ReceivingQueue;
 use rust_decimal::Decimal;
+use serde_json::Value;
 
 use crate::drive::Drive;
 use crate::report::Report;
@@ -123,7 +124,27 @@ async fn leftovers(drive: &Drive, report: &mut Report) -> Result<(), ChaosError>
             _ if !run.funnel.adds_up() => "does not add up",
             _ => continue,
         };
-        report.unexplained(seed, format!("run {} {problem}: {}", run.id, run.funnel));
+        let open = open_records(drive, &run.id).await?.join(", ");
+        report.unexplained(seed, format!("run {} {problem}: {}; without an end: {open}", run.id, run.funnel));
     }
     Ok(())
+}
+
+/// Records of a run that no step has told the end of, with the steps that told of their chunk.
+async fn open_records(drive: &Drive, run: &str) -> Result<Vec<String>, ChaosError> {
+    let world = &drive.world;
+    let (mut taken, mut ended) = (BTreeMap::new(), BTreeSet::new());
+    let mut steps: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let reports = items::all(&world.embedded.engine, &partition(&world.tenant, &["report", FLOW, run]), "").await?;
+    for item in reports {
+        let (chunk, step) = item.key.sort.rsplit_once('#').unwrap_or((&item.key.sort, ""));
+        steps.entry(chunk.to_owned()).or_default().push(step.to_owned());
+        let told: Value = serde_json::from_str(&item.value).map_err(|error| ChaosError::of("a report", error))?;
+        for key in told["taken"].as_array().into_iter().flatten() {
+            taken.insert((text(key), chunk.to_owned()), ());
+        }
+        ended.extend(told["ended"].as_object().into_iter().flatten().map(|(key, _)| (key.clone(), chunk.to_owned())));
+    }
+    let open = taken.into_keys().filter(|place| !ended.contains(place));
+    Ok(open.map(|(key, chunk)| format!("{key} of {chunk} ({})", steps[&chunk].join(" "))).collect())
 }

@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::{RecordKey, Tenant};
-use koppel_core::message::Step;
+use koppel_core::message::{Header, Step};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{Condition, Key, StoreError};
@@ -43,6 +43,9 @@ pub struct Entry {
     pub state: State,
     /// Run that wrote the entry last.
     pub run: String,
+    /// Its chunk: pages overlap when records move while they are read, so one run may meet a record in two chunks.
+    #[serde(default)]
+    pub chunk: String,
     /// How the record ended in that run.
     #[serde(default)]
     pub outcome: Option<Outcome>,
@@ -88,9 +91,10 @@ pub struct Claim {
 }
 
 impl Entry {
-    /// The record has ended in this run in `step`.
-    pub fn ended_in(&self, run: &str, step: Step) -> Option<Outcome> {
-        self.outcome.filter(|_| self.run == run && self.step == Some(step))
+    /// The record has ended in this very chunk, in `step`.
+    pub fn ended_in(&self, header: &Header, step: Step) -> Option<Outcome> {
+        let here = self.run == header.run && self.chunk == header.chunk && self.step == Some(step);
+        self.outcome.filter(|_| here)
     }
 }
 
@@ -117,24 +121,24 @@ pub async fn entries(
 /// Claims any key: a record, or a customer that several flows may create.
 ///
 /// `Ok(Err(found))` when the thing is delivered already; a retry when somebody else holds a living claim.
-pub async fn claim(engine: &Engine, key: Key, run: &str) -> Result<Result<Claim, Box<Entry>>, Failure> {
-    claim_unless(engine, key, run, |_| true).await
+pub async fn claim(engine: &Engine, key: Key, header: &Header) -> Result<Result<Claim, Box<Entry>>, Failure> {
+    claim_unless(engine, key, header, |_| true).await
 }
 
 /// Claims a record that is kept in step: it may be delivered again, with other content.
 pub async fn claim_content(
     engine: &Engine,
     key: Key,
-    run: &str,
+    header: &Header,
     content_hash: &str,
 ) -> Result<Result<Claim, Box<Entry>>, Failure> {
-    claim_unless(engine, key, run, |delivered| delivered.content_hash == content_hash).await
+    claim_unless(engine, key, header, |delivered| delivered.content_hash == content_hash).await
 }
 
 async fn claim_unless(
     engine: &Engine,
     key: Key,
-    run: &str,
+    header: &Header,
     is_done: impl Fn(&Entry) -> bool,
 ) -> Result<Result<Claim, Box<Entry>>, Failure> {
     let now = engine.clock.now();
@@ -160,7 +164,8 @@ async fn claim_unless(
     let until = now + LEASE;
     let entry = Entry {
         state: State::Claimed,
-        run: run.to_owned(),
+        run: header.run.clone(),
+        chunk: header.chunk.clone(),
         outcome: None,
         step: None,
         target: None,
@@ -198,10 +203,11 @@ pub async fn commit(engine: &Engine, claim: Claim, entry: Entry) -> Result<(), F
 }
 
 /// Gives a claim back without a result: nothing was written, so nobody needs to search.
-pub async fn release(engine: &Engine, claim: Claim, run: &str) -> Result<(), Failure> {
+pub async fn release(engine: &Engine, claim: Claim, header: &Header) -> Result<(), Failure> {
     let entry = Entry {
         state: State::Parked,
-        run: run.to_owned(),
+        run: header.run.clone(),
+        chunk: header.chunk.clone(),
         outcome: None,
         step: None,
         target: None,
@@ -214,11 +220,12 @@ pub async fn release(engine: &Engine, claim: Claim, run: &str) -> Result<(), Fai
 }
 
 /// Ends a claim as open: the outcome is unknown, so the next one searches at once instead of waiting for the lease.
-pub async fn leave_open(engine: &Engine, claim: Claim, run: &str) -> Result<(), Failure> {
+pub async fn leave_open(engine: &Engine, claim: Claim, header: &Header) -> Result<(), Failure> {
     let now = engine.clock.now();
     let entry = Entry {
         state: State::Claimed,
-        run: run.to_owned(),
+        run: header.run.clone(),
+        chunk: header.chunk.clone(),
         outcome: None,
         step: None,
         target: None,
@@ -277,7 +284,7 @@ pub async fn mark_gone(
     tenant: &Tenant,
     flow: &str,
     record: &RecordKey,
-    run: &str,
+    header: &Header,
 ) -> Result<Option<Entry>, Failure> {
     let Some(Versioned { entry, version }) =
         entries(engine, tenant, flow, std::slice::from_ref(record)).await?.into_iter().next().flatten()
@@ -288,7 +295,7 @@ pub async fn mark_gone(
     let marked = match entry.state {
         State::Delivered | State::Claimed | State::Exists => entry.clone(),
         State::Rejected | State::Parked | State::Gone => {
-            without_target(State::Gone, Outcome::Skipped, Step::Fetch, run, now)
+            without_target(State::Gone, Outcome::Skipped, Step::Fetch, header, now)
         }
     };
     let marked = Entry { gone_at: entry.gone_at.or(Some(now)), ..marked };
@@ -310,10 +317,11 @@ pub async fn mark_back(
 }
 
 /// An entry without a document in the target.
-pub fn without_target(state: State, outcome: Outcome, step: Step, run: &str, now: DateTime<Utc>) -> Entry {
+pub fn without_target(state: State, outcome: Outcome, step: Step, header: &Header, now: DateTime<Utc>) -> Entry {
     Entry {
         state,
-        run: run.to_owned(),
+        run: header.run.clone(),
+        chunk: header.chunk.clone(),
         outcome: Some(outcome),
         step: Some(step),
         target: None,

@@ -74,8 +74,8 @@ async fn decide_chunk(
     for (record, entry) in records.iter().zip(entries) {
         let hash = document_hash(&record.document);
         match entry.as_ref().map(|e| &e.entry) {
-            // The write step of this very run has settled it: this message is a late duplicate.
-            Some(known) if known.ended_in(&header.run, Step::Write).is_some() => {}
+            // The write step has settled it for this very chunk: this message is a late duplicate.
+            Some(known) if known.ended_in(header, Step::Write).is_some() => {}
             Some(known) if known.state == State::Delivered => {
                 results.push(delivered_before(record, known, &hash));
                 if let Some(back) = entry.as_ref().filter(|e| e.entry.gone_at.is_some()) {
@@ -174,7 +174,7 @@ async fn exists(
     let now = engine.clock.now();
     let entry = Entry {
         target: Some(found.clone()),
-        ..ledger::without_target(State::Exists, Outcome::Skipped, Step::Check, &header.run, now)
+        ..ledger::without_target(State::Exists, Outcome::Skipped, Step::Check, header, now)
     };
     on_their_way::forget(engine, flow, &record.key).await?;
     ledger::settle(engine, &flow.tenant, &flow.name, &record.key, before, &entry).await?;

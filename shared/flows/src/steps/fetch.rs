@@ -109,7 +109,7 @@ async fn read_by_id(engine: &Engine, flow: &LoadedFlow, task: &FetchTask, source
 async fn bury(engine: &Engine, flow: &LoadedFlow, header: &Header, id: &RecordKey) -> Result<RecordResult, Failure> {
     let waited = waiting::get(engine, &flow.tenant, &flow.name, id).await?;
     on_their_way::forget(engine, flow, id).await?;
-    let known = ledger::mark_gone(engine, &flow.tenant, &flow.name, id, &header.run).await?;
+    let known = ledger::mark_gone(engine, &flow.tenant, &flow.name, id, header).await?;
     let number = known.as_ref().and_then(|k| k.target.as_ref()).map(|t| t.number.clone()).unwrap_or_default();
     let cause = gone_cause(flow.target_facts.name, known.as_ref().map(|k| k.state), &number);
     if known.is_some() || waited.is_some() {

@@ -44,7 +44,7 @@ pub async fn failed(
         Failure::Reject(_) => (State::Rejected, Outcome::Rejected),
         _ => (State::Parked, Outcome::Parked),
     };
-    let entry = ledger::without_target(state, outcome, step, &header.run, engine.clock.now());
+    let entry = ledger::without_target(state, outcome, step, header, engine.clock.now());
     ledger::settle(engine, &flow.tenant, &flow.name, key, before, &entry).await?;
     tracing::warn!(
         flow = flow.name,

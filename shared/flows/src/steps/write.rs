@@ -117,9 +117,9 @@ async fn write_one(
     let record = &decision.record;
     let key = ledger::key(&flow.tenant, &flow.name, &record.key);
     let claimed = match flow.way() {
-        Way::Documents => ledger::claim(engine, key, &header.run).await?,
+        Way::Documents => ledger::claim(engine, key, header).await?,
         // A customer may be delivered again, with other content; a document never.
-        Way::Debtors | Way::Kept => ledger::claim_content(engine, key, &header.run, &decision.content_hash).await?,
+        Way::Debtors | Way::Kept => ledger::claim_content(engine, key, header, &decision.content_hash).await?,
     };
     let claim = match claimed {
         Ok(claim) => claim,
@@ -176,6 +176,7 @@ async fn deliver(
             let entry = Entry {
                 state: State::Delivered,
                 run: header.run.clone(),
+                chunk: header.chunk.clone(),
                 outcome: Some(outcome_of(decision)),
                 step: Some(Step::Write),
                 target: Some(Found { id: sent.id.clone(), number: sent.number.clone() }),
@@ -194,16 +195,16 @@ async fn deliver(
         }
         // The answer is lost: the claim stays without a result, and the next one searches before it writes.
         Err(Failure::Retry { reason: RetryReason::OutcomeUnknown, after, cause }) => {
-            ledger::leave_open(engine, claim, &header.run).await?;
+            ledger::leave_open(engine, claim, header).await?;
             let after = after.unwrap_or(SETTLE_TIME).max(SETTLE_TIME);
             Err(Failure::Retry { reason: RetryReason::OutcomeUnknown, after: Some(after), cause })
         }
         Err(failure) => {
             // A claim that must search first still must: whether an earlier writer got through is not known yet.
             if claim.search_first {
-                ledger::leave_open(engine, claim, &header.run).await?;
+                ledger::leave_open(engine, claim, header).await?;
             } else {
-                ledger::release(engine, claim, &header.run).await?;
+                ledger::release(engine, claim, header).await?;
             }
             Err(failure)
         }
@@ -267,7 +268,7 @@ async fn send_debtor(
 fn delivered_result(header: &Header, decision: &Decision, entry: &Entry) -> RecordResult {
     let number = entry.target.as_ref().map(|t| t.number.clone()).unwrap_or_default();
     let record = &decision.record;
-    let outcome = entry.ended_in(&header.run, Step::Write).unwrap_or(Outcome::Unchanged);
+    let outcome = entry.ended_in(header, Step::Write).unwrap_or(Outcome::Unchanged);
     RecordResult { target_number: number, ..RecordResult::new(&record.key, &record.label, outcome) }
 }
 

@@ -202,7 +202,7 @@ async fn unchanged(
     let entry = Entry {
         target: Some(Found { id: existing.id.clone(), number: existing.label.clone() }),
         content_hash: one.hash.clone(),
-        ..ledger::without_target(State::Delivered, Outcome::Unchanged, Step::Check, &header.run, engine.clock.now())
+        ..ledger::without_target(State::Delivered, Outcome::Unchanged, Step::Check, header, engine.clock.now())
     };
     if let Some(natural_key) = record.document.natural_key() {
         owners::own(engine, flow, &natural_key, &record.key, &record.label).await?;

@@ -34,8 +34,8 @@ pub async fn split<'a>(
     for (record, entry) in records.iter().zip(entries) {
         let hash = document_hash(&record.document);
         match entry.as_ref().map(|e| &e.entry) {
-            // The write step of this very run has settled it: this message is a late duplicate.
-            Some(known) if known.ended_in(&header.run, Step::Write).is_some() => {}
+            // The write step has settled it for this very chunk: this message is a late duplicate.
+            Some(known) if known.ended_in(header, Step::Write).is_some() => {}
             Some(known) if known.state == State::Delivered && known.content_hash == hash && known.gone_at.is_none() => {
                 let number = known.target.as_ref().map(|found| found.number.clone()).unwrap_or_default();
                 let result = RecordResult::new(&record.key, &record.label, Outcome::Unchanged);

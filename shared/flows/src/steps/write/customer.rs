@@ -40,7 +40,7 @@ pub async fn ensure(
         return Ok(link.clone());
     }
     let key = links::customer_claim_key(&flow.tenant, connection, &wanted.key_hash);
-    let claim = match ledger::claim(engine, key, &header.run).await? {
+    let claim = match ledger::claim(engine, key, header).await? {
         Ok(claim) => claim,
         Err(_) => return Err(ledger::busy_for_a_moment()),
     };
@@ -53,7 +53,7 @@ pub async fn ensure(
         Err(failure) => {
             // Whatever failed, parts of the customer may exist by now (the debtor without its contact, say), so the
             // next one searches before it creates.
-            ledger::leave_open(engine, claim, &header.run).await?;
+            ledger::leave_open(engine, claim, header).await?;
             // For the document nothing is unknown: it was not sent yet.
             Err(match failure {
                 Failure::Retry { reason: RetryReason::OutcomeUnknown, after, cause } => {
@@ -121,10 +121,6 @@ async fn remember(
 /// Ends the claim: the claim is only a lock, the link is kept apart.
 async fn finish(engine: &Engine, claim: Claim, header: &Header) -> Result<(), Failure> {
     let now = engine.clock.now();
-    ledger::commit(
-        engine,
-        claim,
-        ledger::without_target(State::Exists, Outcome::Created, Step::Write, &header.run, now),
-    )
-    .await
+    ledger::commit(engine, claim, ledger::without_target(State::Exists, Outcome::Created, Step::Write, header, now))
+        .await
 }

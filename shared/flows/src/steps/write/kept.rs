@@ -47,7 +47,7 @@ pub async fn write_chunk<'a>(
     let mut claimed = Vec::new();
     for decision in decisions {
         let key = ledger::key(&flow.tenant, &flow.name, &decision.record.key);
-        match ledger::claim_content(engine, key, &header.run, &decision.content_hash).await {
+        match ledger::claim_content(engine, key, header, &decision.content_hash).await {
             Ok(Ok(claim)) => claimed.push(Claimed { decision, claim, change: change_of(decision) }),
             Ok(Err(entry)) => written.results.push(super::delivered_result(header, decision, &entry)),
             Err(failure) => again(&mut written, failure, decision),
@@ -183,7 +183,7 @@ async fn send<'a>(
             }
             // The connector owes one result for each change. Nothing is known of this one.
             None => {
-                ledger::leave_open(engine, one.claim, &header.run).await?;
+                ledger::leave_open(engine, one.claim, header).await?;
                 again(written, unknown(), decision);
             }
         }
@@ -207,9 +207,9 @@ async fn give_back<'a>(
     let is_unknown = matches!(failure, Failure::Retry { reason: RetryReason::OutcomeUnknown, .. });
     for one in claimed {
         if is_unknown || one.claim.search_first {
-            ledger::leave_open(engine, one.claim, &header.run).await?;
+            ledger::leave_open(engine, one.claim, header).await?;
         } else {
-            ledger::release(engine, one.claim, &header.run).await?;
+            ledger::release(engine, one.claim, header).await?;
         }
         again(written, failure.clone(), one.decision);
     }
@@ -228,7 +228,7 @@ async fn delivered(
     let entry = Entry {
         target: Some(Found { id: sent.id.clone(), number: sent.number.clone() }),
         content_hash: one.decision.content_hash.clone(),
-        ..ledger::without_target(State::Delivered, outcome, Step::Write, &header.run, engine.clock.now())
+        ..ledger::without_target(State::Delivered, outcome, Step::Write, header, engine.clock.now())
     };
     // All of these before the commit: after it nobody would come back for them.
     origin::stamp(engine, flow, &sent.id, &one.change.fields).await?;
@@ -263,7 +263,7 @@ async fn refused(
 ) -> Result<RecordResult, Failure> {
     let record = &one.decision.record;
     let payload = json!({ "payload": one.change.fields, "failure": failure.cause() });
-    ledger::release(engine, one.claim, &header.run).await?;
+    ledger::release(engine, one.claim, header).await?;
     trail::write(engine, header, Step::Write, &record.key, failure.cause().message.clone(), &payload).await?;
     let entries = ledger::entries(engine, &flow.tenant, &flow.name, std::slice::from_ref(&record.key)).await?;
     let before = entries.into_iter().next().flatten();
