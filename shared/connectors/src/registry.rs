@@ -73,7 +73,7 @@ pub static SYSTEMS: &[SystemEntry] = &[
     },
     SystemEntry {
         facts: &exact_online::FACTS,
-        source: None,
+        source: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
         target: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
         consent: Some(|connection, deps| Ok(Arc::new(exact_online::auth::token_keeper(connection, deps)?))),
         webhooks: None,

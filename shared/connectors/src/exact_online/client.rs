@@ -1,5 +1,7 @@
 //! The calls: bearer token, division in the path, `$select` on every list, a full answer on every creation.
 
+pub(super) mod sync;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use koppel_core::connection::Connection;

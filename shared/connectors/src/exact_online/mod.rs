@@ -1,4 +1,4 @@
-//! Exact Online: orders become sales orders, invoices or sales entries; customers become debtors.
+//! Exact Online: orders become sales orders, invoices or sales entries; customers become debtors; stock is read.
 //!
 //! See `README.md` in this folder for its facts, its quirks, and what is to be confirmed on a live account.
 
@@ -10,6 +10,7 @@ mod errors;
 mod lookups;
 mod odata;
 mod payload;
+mod source;
 mod target;
 
 use koppel_core::Failure;
@@ -24,7 +25,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     id: "exact-online",
     name: "Exact Online",
     kind: SystemKind::Erp,
-    gets: &[],
+    gets: &[Entity::Stock],
     sends: &[Entity::Orders, Entity::Customers],
     documents: &[
         DocumentType::SalesOrder,
@@ -72,6 +73,13 @@ pub static FACTS: SystemFacts = SystemFacts {
             name: "exact-online/rows/customer.yaml",
             text: include_str!("rows/customer.yaml"),
         },
+        RowsFile {
+            side: Side::Source,
+            entity: Entity::Stock,
+            document: None,
+            name: "exact-online/rows/stock.yaml",
+            text: include_str!("rows/stock.yaml"),
+        },
     ],
     fields: include_str!("fields.yaml"),
     settings: include_str!("settings.yaml"),
@@ -84,12 +92,16 @@ const fn order_rows(document: DocumentType, name: &'static str, text: &'static s
 /// The connector of one connection.
 pub struct ExactOnline {
     client: client::Client,
+    variants: source::variants::Variants,
 }
 
 impl ExactOnline {
     /// A connector for `connection`; nothing is sent yet.
     pub fn new(connection: &Connection, deps: &Deps) -> Result<Self, Failure> {
-        Ok(Self { client: client::Client::new(connection, deps)? })
+        Ok(Self {
+            client: client::Client::new(connection, deps)?,
+            variants: source::variants::Variants::of(connection)?,
+        })
     }
 }
 

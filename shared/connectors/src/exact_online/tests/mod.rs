@@ -8,6 +8,7 @@ mod orders;
 mod rows;
 mod sandbox;
 mod server;
+mod stock;
 mod tokens;
 
 use std::sync::Arc;

@@ -1,0 +1,42 @@
+//! Exact Online as a system that records are read from. What changed is told by the sync endpoints (`client/sync.rs`);
+//! what they leave out is read in as few calls as filters allow.
+
+mod stock;
+pub(super) mod variants;
+
+use async_trait::async_trait;
+use koppel_core::document::Entity;
+use koppel_core::keys::RecordKey;
+use koppel_core::message::SourceRecord;
+use koppel_core::ports::{Calls, FetchPage, FetchQuery, Source};
+use koppel_core::{Cause, Failure};
+
+use super::ExactOnline;
+
+#[async_trait]
+impl Source for ExactOnline {
+    async fn fetch_page(&self, query: &FetchQuery, calls: &Calls) -> Result<FetchPage, Failure> {
+        match query.entity {
+            Entity::Stock => stock::page(&self.client, &self.variants, query, calls).await,
+            entity => Err(cannot(entity)),
+        }
+    }
+
+    async fn fetch_one(&self, entity: Entity, key: &RecordKey, calls: &Calls) -> Result<Option<SourceRecord>, Failure> {
+        match entity {
+            Entity::Stock => stock::one(&self.client, &self.variants, key, calls).await,
+            entity => Err(cannot(entity)),
+        }
+    }
+
+    async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
+        self.client.introduce(calls).await
+    }
+}
+
+fn cannot(entity: Entity) -> Failure {
+    Failure::settings(
+        Cause::new("not_supported", format!("{entity} cannot be read from Exact Online"))
+            .advice("koppel systems shows what each system can do"),
+    )
+}
