@@ -11,5 +11,6 @@ mod missing;
 mod orders;
 mod reports;
 mod stale;
+mod stock;
 mod webhook;
 pub mod world;

@@ -90,24 +90,35 @@ impl World {
 
     /// Runs the flow once and returns how every record ended, by label.
     pub async fn run(&self) -> Ended {
-        self.run_scope(Scope::default()).await
+        self.run_flow(FLOW).await
     }
 
     /// Runs the flow for a scope.
     pub async fn run_scope(&self, scope: Scope) -> Ended {
-        let engine = &self.embedded.engine;
-        let run = runs::start(engine, &self.tenant, FLOW, scope).await.expect("a run starts").expect("no run is open");
-        self.finish(run).await
+        self.start_and_finish(FLOW, scope).await
+    }
+
+    /// Runs another flow once.
+    pub async fn run_flow(&self, flow: &str) -> Ended {
+        self.start_and_finish(flow, Scope::default()).await
+    }
+
+    async fn start_and_finish(&self, flow: &str, scope: Scope) -> Ended {
+        let run = runs::start(&self.embedded.engine, &self.tenant, flow, scope).await.expect("a run starts");
+        self.finish_flow(flow, run.expect("no run is open")).await
     }
 
     /// Drives the host until the run has ended.
     pub async fn finish(&self, run: String) -> Ended {
-        let engine = self.embedded.engine.clone();
-        let tenant = self.tenant.clone();
+        self.finish_flow(FLOW, run).await
+    }
+
+    async fn finish_flow(&self, flow: &str, run: String) -> Ended {
+        let (engine, tenant) = (&self.embedded.engine, &self.tenant);
         self.drain().await;
-        let ended = koppel_flows::steps::end_run(&engine, &tenant, FLOW).await.expect("end");
-        let funnel = runs::funnel(&engine, &tenant, FLOW, &run).await.expect("funnel");
-        let (results, calls) = runs::results(&engine, &tenant, FLOW, &run).await.expect("results");
+        let ended = koppel_flows::steps::end_run(engine, tenant, flow).await.expect("end");
+        let funnel = runs::funnel(engine, tenant, flow, &run).await.expect("funnel");
+        let (results, calls) = runs::results(engine, tenant, flow, &run).await.expect("results");
         assert!(ended.is_some(), "the run did not end: {funnel}");
         assert!(funnel.adds_up(), "{funnel}");
         Ended { funnel, by_label: results.into_iter().map(|r| (r.label.clone(), r)).collect(), chunk_calls: calls }
@@ -164,22 +175,32 @@ impl Ended {
     }
 }
 
-/// The configuration of the recorded shop.
-pub fn yaml(sandbox: &Handle) -> String {
+/// Both connections of a configuration.
+pub fn connections_yaml(sandbox: &Handle) -> String {
     format!(
         r#"
 connections:
   shop:
     system: woocommerce
     url: {shop}
-    credentials: {{ key: "{key}", secret: "{secret}" }}
+    credentials: {{ key: "{SHOP_KEY}", secret: "{SHOP_SECRET}" }}
   books:
     system: exact-online
     country: nl
     division: 123456
     url: {books}
     redirect_uri: http://127.0.0.1:8976/callback
-    credentials: {{ client_id: "{client_id}", client_secret: "{client_secret}" }}
+    credentials: {{ client_id: "{CLIENT_ID}", client_secret: "{CLIENT_SECRET}" }}
+"#,
+        shop = sandbox.woocommerce_url(),
+        books = sandbox.exact_online_url(),
+    )
+}
+
+/// The configuration of the recorded shop.
+pub fn yaml(sandbox: &Handle) -> String {
+    connections_yaml(sandbox)
+        + r#"
 flows:
   web-orders:
     from: shop
@@ -187,22 +208,15 @@ flows:
     entity: orders
     document: sales-order
     since: 2026-01-01
-    filter: {{ status: [processing, completed, on-hold], where: 'source.total | number > 0' }}
+    filter: { status: [processing, completed, on-hold], where: 'source.total | number > 0' }
     settings:
-      vat_code: {{ table: {{ NL/21: "4", NL/9: "2", DE/19: "12", BE/0/exempt: "7" }} }}
-      payment_terms: {{ table: {{ bacs: "30" }}, default: "00" }}
-      default_customer: {{ when: guest, code: "10000" }}
+      vat_code: { table: { NL/21: "4", NL/9: "2", DE/19: "12", BE/0/exempt: "7" } }
+      payment_terms: { table: { bacs: "30" }, default: "00" }
+      default_customer: { when: guest, code: "10000" }
       default_item: "DIVERS"
       shipping_item: "VERZENDKOSTEN"
       fee_item: "TOESLAG"
       discount_item: "KORTING"
-      rounding: {{ line: true, item: "AFRONDING", vat_code: "0", max: "0.05" }}
-"#,
-        shop = sandbox.woocommerce_url(),
-        books = sandbox.exact_online_url(),
-        key = SHOP_KEY,
-        secret = SHOP_SECRET,
-        client_id = CLIENT_ID,
-        client_secret = CLIENT_SECRET,
-    )
+      rounding: { line: true, item: "AFRONDING", vat_code: "0", max: "0.05" }
+"#
 }

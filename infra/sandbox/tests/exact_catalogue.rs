@@ -284,3 +284,20 @@ async fn a_contact_changes_its_full_name_and_seeds_hold_both_kinds_of_customers(
     assert_eq!(linked[0]["PriceList"], json!(books.id("sales/SalesPriceLists", "DEALER")));
     assert_eq!(books.rows("sales/SalesPriceLists", &list).await[0]["Code"], "DEALER");
 }
+
+/// The row version of a moment is that of the rows which a feed tells of, also where it puts them together from others.
+#[tokio::test]
+async fn the_row_version_of_a_moment_leaves_out_what_did_not_change_since() {
+    let books = open(json!({})).await;
+    books.sandbox.clock().advance(chrono::Duration::minutes(5));
+    let moment = books.sandbox.clock().now().with_timezone(&chrono_tz::Europe::Amsterdam);
+    let modified = format!("datetime'{}'", moment.format("%Y-%m-%dT%H:%M:%S"));
+    books.sandbox.clock().advance(chrono::Duration::minutes(1));
+    let stock = json!({"item": "MOK-WIT", "warehouse": "1", "current": 5});
+    assert!(books.sandbox.exact().inspect("POST", "stock", &stock).0 < 300);
+    let query = [("modified", modified.as_str()), ("endPoint", "'Inventory/StockPositions'")];
+    let version = books.rows("read/sync/Sync/SyncTimestamp", &query).await[0]["TimeStampAsBigInt"].clone();
+    let since: i64 = version.as_str().unwrap().parse().unwrap();
+    let changed = stamped(&books, "sync/Inventory/StockPositions", since, "ItemCode").await;
+    assert_eq!(changed.iter().map(|row| &row["ItemCode"]).collect::<Vec<_>>(), [&json!("MOK-WIT")]);
+}

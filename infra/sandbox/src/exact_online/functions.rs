@@ -57,10 +57,8 @@ pub(super) fn answer(tx: &Tx<'_>, entity: &Entity, call: &Call) -> Result<Reply,
                 return Err(syntax());
             };
             let since = since.format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
-            let table = super::metadata()
-                .find(&format!("sync/{endpoint}"))
-                .map_or(endpoint.clone(), |entity| entity.table.clone());
-            let rows = tx.rows(&table);
+            let feed = super::metadata().find(&format!("sync/{endpoint}"));
+            let rows = feed.map_or_else(Vec::new, |feed| tx.rows(super::sync::rows_behind(feed)));
             let before = rows.iter().filter(|row| text(row, "Modified") < since.as_str());
             let stamp = before.filter_map(|row| row["Timestamp"].as_i64()).max().unwrap_or(1);
             vec![json!({"Modified": since, "API": endpoint, "TimeStampAsBigInt": stamp})]

@@ -39,6 +39,15 @@ fn tell(tx: &mut Tx<'_>, kind: i64, key: &str) {
     tx.store.put(&table, &stamp.to_string(), row);
 }
 
+/// Whose rows a feed tells of.
+pub(super) fn rows_behind(feed: &Entity) -> &str {
+    match feed.path.as_str() {
+        "sync/Inventory/StockPositions" => "inventory/ItemWarehouses",
+        "sync/SalesInvoice/SalesInvoices" => "salesinvoice/SalesInvoices",
+        _ => &feed.table,
+    }
+}
+
 /// Rows of the feeds that are put together from others; None: the rows are stored as they are.
 pub(super) fn computed(tx: &Tx<'_>, entity: &Entity) -> Option<Vec<Value>> {
     match entity.path.as_str() {

@@ -32,7 +32,8 @@ pub static FACTS: SystemFacts = SystemFacts {
     rounding: None,
     // WooCommerce itself has no limits; a host that has some answers 429, or the user sets calls_per_minute.
     limits: Limits { calls_per_minute: None, calls_per_day: None, errors_per_hour: None, concurrency: Some(4) },
-    default_lanes: 4,
+    // One lane fills batches of a hundred; calls of a shop are dear, and its host is seldom fast enough for two at a time.
+    default_lanes: 1,
     rows: &[
         rows(Side::Source, Entity::Orders, "woocommerce/rows/order.yaml", include_str!("rows/order.yaml")),
         rows(Side::Source, Entity::Products, "woocommerce/rows/product.yaml", include_str!("rows/product.yaml")),
