@@ -14,6 +14,7 @@ use koppel_flows::config::{self, Secrets};
 use koppel_flows::runs::{self, RecordResult, Scope};
 use koppel_hosting::embedded::{self, EmbeddedEngine};
 use koppel_hosting::local::{Drain, HostSettings, LocalHost, Waits};
+use koppel_sandbox::woocommerce::{WP_APPLICATION_PASSWORD, WP_USER};
 use koppel_sandbox::{Handle, Options, Sandbox};
 use serde_json::Value;
 
@@ -183,7 +184,11 @@ connections:
   shop:
     system: woocommerce
     url: {shop}
-    credentials: {{ key: "{SHOP_KEY}", secret: "{SHOP_SECRET}" }}
+    credentials:
+      key: "{SHOP_KEY}"
+      secret: "{SHOP_SECRET}"
+      wp_user: "{WP_USER}"
+      wp_application_password: "{WP_APPLICATION_PASSWORD}"
   books:
     system: exact-online
     country: nl

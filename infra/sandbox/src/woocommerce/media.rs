@@ -71,6 +71,11 @@ fn upload(ctx: &mut Ctx<'_>, address: &str) -> Result<Value, Reply> {
     let by_type = ctx.switches.image_by_type && ["image/png", "image/jpeg"].contains(&content.content_type.as_str());
     let kind = pictures::kind(&content.body).filter(|_| by_name || by_type);
     let kind = kind.ok_or_else(|| failed("Invalid image: Sorry, you are not allowed to upload this file type."))?;
+    Ok(keep(ctx, stem, kind, &content.body.clone()))
+}
+
+/// A new picture of the library; whoever takes it stores it too.
+pub(super) fn keep(ctx: &mut Ctx<'_>, stem: &str, kind: &str, content: &[u8]) -> Value {
     let id = ctx.store.next_number("post", 100);
     let ending = if kind == "image/png" { "png" } else { "jpg" };
     let month = ctx.now.with_timezone(&Amsterdam).format("%Y/%m");
@@ -78,10 +83,11 @@ fn upload(ctx: &mut Ctx<'_>, address: &str) -> Result<Value, Reply> {
         format!("{}/wp-content/uploads/{month}/{id}-{}.{ending}", render::RECORDED_SITE, super::words::slug(stem));
     let mut row = json!({"id": id, "date_created": null, "date_created_gmt": null, "date_modified": null,
         "date_modified_gmt": null, "src": src, "name": stem, "alt": "", "srcset": "", "sizes": "", "thumbnail": src,
-        "type": kind, "content": STANDARD.encode(&content.body)});
+        "type": kind, "content": STANDARD.encode(content)});
     set_moment(&mut row, "date_created", ctx.now);
     set_moment(&mut row, "date_modified", ctx.now);
-    Ok(row)
+    ctx.store.put("media", &id.to_string(), row.clone());
+    row
 }
 
 impl WooCommerce {

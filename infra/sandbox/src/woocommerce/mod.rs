@@ -39,12 +39,14 @@ mod terms;
 mod totals;
 mod variations;
 mod webhooks;
+mod wordpress;
 mod words;
 
 pub use auth::Key;
 pub use deliver::webhook_signature;
 pub use generate::generate_orders;
 use request::Params;
+pub use wordpress::{WP_APPLICATION_PASSWORD, WP_USER};
 
 /// The keys of the shop: one that may do everything, one that only reads, one that only writes.
 pub fn keys() -> &'static [Key] {
@@ -393,7 +395,8 @@ impl System for WooCommerce {
         };
         let segments = call.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let Some(parts) = parts.strip_prefix(&["wp-json", "wc", "v3"]) else { return errors::no_route() };
+        let wordpress = parts.strip_prefix(&["wp-json", "wp", "v2"]);
+        let Some(parts) = parts.strip_prefix(&["wp-json", "wc", "v3"]).or(wordpress) else { return errors::no_route() };
         let mut ctx = Ctx {
             store: &mut inner.store,
             switches: &inner.switches,
@@ -405,7 +408,11 @@ impl System for WooCommerce {
             happened: Vec::new(),
             pings: Vec::new(),
         };
-        let reply = match self.route(&mut ctx, parts) {
+        let done = match wordpress {
+            Some(parts) => wordpress::route(&mut ctx, parts),
+            None => self.route(&mut ctx, parts),
+        };
+        let reply = match done {
             Ok(reply) => {
                 let (happened, pings) = (std::mem::take(&mut ctx.happened), std::mem::take(&mut ctx.pings));
                 inner.outbox.queue(&inner.store, &happened);

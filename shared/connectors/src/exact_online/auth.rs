@@ -47,6 +47,8 @@ pub(super) struct Site {
     pub base: String,
     /// Zone of the dates in answers.
     pub zone: Tz,
+    /// Currency of the country.
+    currency: &'static str,
 }
 
 impl Site {
@@ -70,8 +72,27 @@ impl Site {
             })?,
             None => known.map_or(Tz::Europe__Amsterdam, |(_, _, zone)| *zone),
         };
+        let currency = known.map_or("EUR", |(country, ..)| match *country {
+            "uk" => "GBP",
+            "us" => "USD",
+            _ => "EUR",
+        });
         let base = url.or_else(|| known.map(|(_, base, _)| (*base).to_owned())).unwrap_or_default();
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), zone })
+        Ok(Self { base: base.trim_end_matches('/').to_owned(), zone, currency })
+    }
+
+    /// Currency of sales prices: that of the country, unless the option `currency` says another.
+    pub fn currency(&self, connection: &Connection) -> Result<String, Failure> {
+        let Some(code) = connection.option("currency") else { return Ok(self.currency.to_owned()) };
+        if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Ok(code);
+        }
+        Err(Failure::settings(
+            Cause::new("bad_option", format!("«{code}» is not the code of a currency"))
+                .advice("write three capital letters, such as EUR")
+                .in_row("currency")
+                .at_connection(&connection.name),
+        ))
     }
 }
 

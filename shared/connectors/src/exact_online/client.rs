@@ -1,5 +1,6 @@
 //! The calls: bearer token, division in the path, `$select` on every list, a full answer on every creation.
 
+mod bulk;
 pub(super) mod sync;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -86,12 +87,9 @@ impl Client {
         select: &str,
         calls: &Calls,
     ) -> Result<Vec<Value>, Failure> {
-        let mut rows = Vec::new();
-        let bare = self.http.address(&self.get(entity, "eq", select)?)?.len();
-        for filter in odata::filters(fields, literals, bare) {
-            rows.extend(self.pages(self.get(entity, &filter, select)?, entity, calls).await?);
-        }
-        Ok(rows)
+        let term = |literal: &String| fields.iter().map(|field| format!("{field} eq {literal}")).collect();
+        let terms: Vec<Vec<String>> = literals.iter().map(term).collect();
+        self.search_terms(entity, &terms, select, calls).await
     }
 
     /// The delivery addresses of an account (a GUID literal).
@@ -206,23 +204,28 @@ impl Client {
         Err(Failure::settings(self.at(Cause::new("endless_list", format!("the list {entity} does not end")))))
     }
 
-    /// One call, and one more with another token when the first was refused.
+    /// One call with a JSON answer.
     async fn send(&self, request: Request, entity: &'static str, calls: &Calls) -> Result<Value, Failure> {
-        let judge = ExactJudge { entity };
-        let token = self.tokens.access_token(calls).await?;
-        let answer = match self.http.send(request.clone().bearer(&token), &judge, calls).await {
-            Err(Failure::Auth(cause)) if cause.code == TOKEN_REFUSED => {
-                let token = self.tokens.access_token_after_refusal(&token, calls).await?;
-                self.http.send(request.bearer(&token), &judge, calls).await?
-            }
-            other => other?,
-        };
+        let answer = self.answer(request, entity, calls).await?;
         if answer.body.is_empty() {
             return Ok(Value::Null);
         }
         answer
             .json()
             .map_err(|cause| Failure::retry(koppel_core::error::RetryReason::OutcomeUnknown, None, self.at(cause)))
+    }
+
+    /// One call, and one more with another token when the first was refused.
+    async fn answer(&self, request: Request, entity: &'static str, calls: &Calls) -> Result<Answer, Failure> {
+        let judge = ExactJudge { entity };
+        let token = self.tokens.access_token(calls).await?;
+        match self.http.send(request.clone().bearer(&token), &judge, calls).await {
+            Err(Failure::Auth(cause)) if cause.code == TOKEN_REFUSED => {
+                let token = self.tokens.access_token_after_refusal(&token, calls).await?;
+                self.http.send(request.bearer(&token), &judge, calls).await
+            }
+            other => other,
+        }
     }
 
     fn at(&self, cause: Cause) -> Cause {
@@ -237,7 +240,9 @@ struct ExactJudge {
 
 impl Judge for ExactJudge {
     fn judge(&self, request: &Request, answer: &Answer, now: DateTime<Utc>) -> Verdict {
-        let body = answer.text();
+        // A picture is no answer in words.
+        let is_file = answer.header("content-type").is_some_and(|kind| kind.starts_with("image/"));
+        let body = if is_file { Default::default() } else { answer.text() };
         let facts = Facts {
             writes: request.writes(),
             endpoint: self.entity,

@@ -25,7 +25,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     id: "exact-online",
     name: "Exact Online",
     kind: SystemKind::Erp,
-    gets: &[Entity::Stock],
+    gets: &[Entity::Products, Entity::Stock],
     sends: &[Entity::Orders, Entity::Customers],
     documents: &[
         DocumentType::SalesOrder,
@@ -75,6 +75,13 @@ pub static FACTS: SystemFacts = SystemFacts {
         },
         RowsFile {
             side: Side::Source,
+            entity: Entity::Products,
+            document: None,
+            name: "exact-online/rows/product.yaml",
+            text: include_str!("rows/product.yaml"),
+        },
+        RowsFile {
+            side: Side::Source,
             entity: Entity::Stock,
             document: None,
             name: "exact-online/rows/stock.yaml",
@@ -93,6 +100,9 @@ const fn order_rows(document: DocumentType, name: &'static str, text: &'static s
 pub struct ExactOnline {
     client: client::Client,
     variants: source::variants::Variants,
+    attributes: source::attributes::Attributes,
+    /// Currency of sales prices.
+    currency: String,
 }
 
 impl ExactOnline {
@@ -101,6 +111,8 @@ impl ExactOnline {
         Ok(Self {
             client: client::Client::new(connection, deps)?,
             variants: source::variants::Variants::of(connection)?,
+            attributes: source::attributes::Attributes::of(connection)?,
+            currency: auth::Site::of(connection)?.currency(connection)?,
         })
     }
 }

@@ -33,35 +33,31 @@ pub(super) fn guid(value: &str) -> Result<String, Failure> {
     Ok(format!("guid'{}'", id.hyphenated()))
 }
 
-/// `field eq a or field eq b …` for every field and literal.
-pub(super) fn any_of(fields: &[&str], literals: &[String]) -> String {
-    let mut terms = Vec::with_capacity(fields.len() * literals.len());
-    for literal in literals {
-        terms.extend(fields.iter().map(|field| format!("{field} eq {literal}")));
-    }
-    terms.join(" or ")
-}
-
-/// Cuts `literals` into filters of at most [`TERMS_PER_FILTER`] terms that also keep the URL short.
-pub(super) fn filters(fields: &[&str], literals: &[String], rest_of_url: usize) -> Vec<String> {
-    let per_filter = (TERMS_PER_FILTER / fields.len().max(1)).max(1);
+/// Cuts terms into filters of at most [`TERMS_PER_FILTER`] of them that also keep the URL short. Terms that belong to one
+/// thing stay together.
+pub(super) fn filters_of(terms: &[Vec<String>], rest_of_url: usize) -> Vec<String> {
+    const OR: &str = " or ";
     let room = URL_MAX_CHARS.saturating_sub(rest_of_url);
-    let mut filters = Vec::new();
-    let mut chunk: Vec<String> = Vec::new();
-    for literal in literals {
-        let mut with_this = chunk.clone();
-        with_this.push(literal.clone());
-        let too_long = encode(&any_of(fields, &with_this)).len() > room;
-        if !chunk.is_empty() && (chunk.len() == per_filter || too_long) {
-            filters.push(any_of(fields, &chunk));
-            chunk.clear();
+    let (mut filters, mut chunk, mut length) = (Vec::new(), Vec::new(), 0);
+    for together in terms {
+        let added: usize = together.iter().map(|term| encode(term).len() + encode(OR).len()).sum();
+        let full = chunk.len() + together.len() > TERMS_PER_FILTER || length + added > room;
+        if !chunk.is_empty() && full {
+            filters.push(std::mem::take(&mut chunk).join(OR));
+            length = 0;
         }
-        chunk.push(literal.clone());
+        length += added;
+        chunk.extend(together.iter().map(String::as_str));
     }
     if !chunk.is_empty() {
-        filters.push(any_of(fields, &chunk));
+        filters.push(chunk.join(OR));
     }
     filters
+}
+
+/// A literal of a moment on the clock of the site.
+pub(super) fn moment(local: NaiveDateTime) -> String {
+    format!("datetime'{}'", local.format("%Y-%m-%dT%H:%M:%S"))
 }
 
 /// An account code as filters need it: 18 wide, padded on the left.
@@ -138,16 +134,20 @@ mod tests {
         assert!(guid("x' or 1 eq 1").is_err());
     }
 
+    fn terms(fields: &[&str], literals: &[String]) -> Vec<Vec<String>> {
+        literals.iter().map(|one| fields.iter().map(|field| format!("{field} eq {one}")).collect()).collect()
+    }
+
     #[test]
     fn sixty_keys_make_three_filters_and_long_keys_make_more() {
         let keys: Vec<String> = (0..60).map(|n| text(&format!("SKU-{n:04}"))).collect();
-        let made = filters(&["Code"], &keys, 100);
+        let made = filters_of(&terms(&["Code"], &keys), 100);
         assert_eq!(made.iter().map(|f| f.matches(" eq ").count()).collect::<Vec<_>>(), [25, 25, 10]);
         let long: Vec<String> = (0..25).map(|n| text(&format!("{n}{}", "é".repeat(80)))).collect();
-        for filter in filters(&["Code"], &long, 100) {
+        for filter in filters_of(&terms(&["Code"], &long), 100) {
             assert!(encode(&filter).len() <= URL_MAX_CHARS, "{}", encode(&filter).len());
         }
-        let pairs = filters(&["Email", "BusinessEmail"], &keys, 100);
+        let pairs = filters_of(&terms(&["Email", "BusinessEmail"], &keys), 100);
         assert!(pairs.iter().all(|f| f.matches(" eq ").count() <= TERMS_PER_FILTER));
         assert_eq!(pairs.iter().map(|f| f.matches(" eq ").count()).sum::<usize>(), 120);
     }

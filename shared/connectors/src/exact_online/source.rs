@@ -1,6 +1,10 @@
 //! Exact Online as a system that records are read from. What changed is told by the sync endpoints (`client/sync.rs`);
 //! what they leave out is read in as few calls as filters allow.
 
+pub(super) mod attributes;
+mod families;
+mod pictures;
+mod products;
 mod stock;
 pub(super) mod variants;
 
@@ -8,6 +12,7 @@ use async_trait::async_trait;
 use koppel_core::document::Entity;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
+use koppel_core::ports::target::Picture;
 use koppel_core::ports::{Calls, FetchPage, FetchQuery, Source};
 use koppel_core::{Cause, Failure};
 
@@ -17,6 +22,7 @@ use super::ExactOnline;
 impl Source for ExactOnline {
     async fn fetch_page(&self, query: &FetchQuery, calls: &Calls) -> Result<FetchPage, Failure> {
         match query.entity {
+            Entity::Products => products::page(self, query, calls).await,
             Entity::Stock => stock::page(&self.client, &self.variants, query, calls).await,
             entity => Err(cannot(entity)),
         }
@@ -24,9 +30,14 @@ impl Source for ExactOnline {
 
     async fn fetch_one(&self, entity: Entity, key: &RecordKey, calls: &Calls) -> Result<Option<SourceRecord>, Failure> {
         match entity {
+            Entity::Products => products::one(self, key, calls).await,
             Entity::Stock => stock::one(&self.client, &self.variants, key, calls).await,
             entity => Err(cannot(entity)),
         }
+    }
+
+    async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
+        pictures::fetch(&self.client, url, calls).await
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {

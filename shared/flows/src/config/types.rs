@@ -42,7 +42,7 @@ pub struct ConnectionConfig {
     pub options: BTreeMap<String, Scalar>,
 }
 
-/// A text, whole number or yes/no in an option.
+/// A text, whole number, yes/no, list or group of texts in an option.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(untagged)]
 pub enum Scalar {
@@ -54,6 +54,8 @@ pub enum Scalar {
     Flag(bool),
     /// List of texts.
     List(Vec<String>),
+    /// Texts by name.
+    Group(BTreeMap<String, String>),
 }
 
 impl Serialize for Scalar {
@@ -63,6 +65,7 @@ impl Serialize for Scalar {
             Self::Number(number) => serializer.serialize_i64(*number),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::List(list) => list.serialize(serializer),
+            Self::Group(group) => group.serialize(serializer),
         }
     }
 }
@@ -74,7 +77,7 @@ impl<'de> Deserialize<'de> for Scalar {
             type Value = Scalar;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a whole number, true/false or a list of texts")
+                f.write_str("a text, a whole number, true/false, a list of texts or a group of texts")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
@@ -100,6 +103,14 @@ impl<'de> Deserialize<'de> for Scalar {
                 }
                 Ok(Scalar::List(list))
             }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+                let mut group = BTreeMap::new();
+                while let Some((name, text)) = map.next_entry::<String, String>()? {
+                    group.insert(name, text);
+                }
+                Ok(Scalar::Group(group))
+            }
         }
         deserializer.deserialize_any(ScalarVisitor)
     }
@@ -113,6 +124,9 @@ impl Scalar {
             Self::Number(number) => serde_json::Value::from(*number),
             Self::Flag(flag) => serde_json::Value::from(*flag),
             Self::List(list) => serde_json::Value::from(list.as_slice()),
+            Self::Group(group) => {
+                group.iter().map(|(name, text)| (name.clone(), serde_json::Value::from(text.as_str()))).collect()
+            }
         }
     }
 }

@@ -41,9 +41,8 @@ impl Client {
             return Ok(FROM_THE_START);
         }
         let name = entity.strip_prefix("sync/").unwrap_or(entity);
-        let moment = self.wall_clock(since).format("%Y-%m-%dT%H:%M:%S");
         let request = Request::get(self.path(SYNC_TIMESTAMP)?)
-            .query("modified", format!("datetime'{moment}'"))
+            .query("modified", odata::moment(self.wall_clock(since)))
             .query("endPoint", odata::text(name))
             .query("$select", "TimeStampAsBigInt");
         let rows = self.pages(request.endpoint(SYNC_TIMESTAMP), SYNC_TIMESTAMP, calls).await?;
@@ -73,11 +72,16 @@ impl Client {
     }
 
     /// The clock on the wall of the site. In the hour that comes twice in autumn the earlier one is meant.
-    fn wall_clock(&self, moment: DateTime<Utc>) -> NaiveDateTime {
+    pub(in crate::exact_online) fn wall_clock(&self, moment: DateTime<Utc>) -> NaiveDateTime {
         let offset = |at: DateTime<Utc>| self.zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
         let hour = TimeDelta::hours(1);
         let back = if offset(moment) < offset(moment - hour) { hour } else { TimeDelta::zero() };
         moment.with_timezone(&self.zone).naive_local() - back
+    }
+
+    /// The moment of a time on the wall of the site. Of the hour that comes twice the earlier one.
+    pub(in crate::exact_online) fn utc(&self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+        self.zone.from_local_datetime(&local).earliest().map(|moment| moment.with_timezone(&Utc))
     }
 
     fn without_version(&self, entity: &str) -> Failure {

@@ -44,6 +44,24 @@ impl Variants {
         }
     }
 
+    /// Every item stands alone.
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// Terms of a filter that finds the items of a parent, and its own item; `None` when nothing belongs together.
+    pub fn terms(&self, parent: &str) -> Option<Vec<String>> {
+        let own = format!("Code eq {}", odata::text(parent));
+        match self {
+            Self::None => None,
+            Self::CodePrefix(separator) => {
+                let front = odata::text(&format!("{parent}{separator}"));
+                Some(vec![own, format!("startswith(Code,{front}) eq true")])
+            }
+            Self::Field(field) => Some(vec![own, format!("{field} eq {}", odata::text(parent))]),
+        }
+    }
+
     /// The field that must be read to know a parent, besides the code.
     pub fn field(&self) -> Option<&str> {
         match self {

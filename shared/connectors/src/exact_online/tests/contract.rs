@@ -64,6 +64,7 @@ pub fn breaches(seen: &Seen) -> Vec<String> {
             for term in seen.filter().split(" or ").flat_map(|part| part.split(" and ")) {
                 // A literal may hold anything, so only what stands before the operator is looked at.
                 let Some((name, _)) = term.split_once(" eq ") else { continue };
+                let name = name.strip_prefix("startswith(").map_or(name, |rest| rest.split(',').next().unwrap_or(rest));
                 let listed = about["filter_mode"] == "any"
                     || properties[name]["filter"] == true
                     || UNCONFIRMED_FILTERS.contains(&(entity, name));

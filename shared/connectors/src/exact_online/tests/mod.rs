@@ -5,6 +5,7 @@ mod contract;
 mod customers;
 mod lists;
 mod orders;
+mod products;
 mod rows;
 mod sandbox;
 mod server;

@@ -119,9 +119,10 @@ fn decide(
         [] if flow.flow.entity == Entity::Stock || flow.flow.settings.never_create => {
             return Ok(Verdict::Skip(not_there(flow, &natural_key)));
         }
-        [] if leave => {
+        // What nobody shall see is not brought over: a books' raw materials would fill the shop with drafts.
+        [] if hidden => {
             let cause = Cause::new("not_published", "it is not to be seen, and the target does not have it");
-            return Ok(Verdict::Skip(cause.in_row("settings.product.unpublished")));
+            return Ok(Verdict::Skip(cause));
         }
         [] => Action::Create,
         [existing] => {

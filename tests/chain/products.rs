@@ -1,0 +1,148 @@
+//! Products from the books to the shop: variations, categories, attributes, pictures, prices; only what differs is written.
+
+use koppel_core::outcome::Outcome;
+use koppel_hosting::embedded;
+use koppel_sandbox::{Handle, Options};
+use serde_json::{Value, json};
+
+use super::world::{World, connections_yaml};
+
+const FLOW: &str = "articles";
+/// The articles of the sandbox tell their parent, colour and size in free fields.
+const BOOKS: &str = r#"    variants: { field: FreeTextField_01 }
+    attributes: { Kleur: FreeTextField_03, Maat: FreeTextField_04 }
+    features: { Merk: Class_01 }
+"#;
+
+fn yaml(settings: &str) -> impl Fn(&Handle) -> String {
+    let settings = settings.to_owned();
+    move |sandbox| {
+        let connections = connections_yaml(sandbox);
+        format!(
+            "{connections}{BOOKS}\nflows:\n  {FLOW}:\n    from: books\n    to: shop\n    entity: products\n\
+             \x20   filter: {{ where: 'source.IsWebshopItem == 1' }}\n{settings}"
+        )
+    }
+}
+
+async fn world(settings: &str) -> World {
+    let options = Options::default().switch("exact-online", json!({ "minute_limit": null }));
+    let world = World::with(options, std::path::Path::new(embedded::IN_MEMORY), yaml(settings)).await;
+    for system in [world.sandbox.exact(), world.sandbox.woocommerce()] {
+        assert_eq!(system.inspect("POST", "catalogue", &json!({})).0, 204);
+    }
+    // Every run looks back five minutes: what was there long before is not read twice.
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    world
+}
+
+fn product(world: &World, sku: &str) -> Value {
+    let mut found = world
+        .sandbox
+        .woocommerce()
+        .documents("products")
+        .into_iter()
+        .filter(|row| row["sku"] == sku && row["status"] != "trash");
+    let first = found.next().unwrap_or_else(|| panic!("no product {sku}"));
+    assert!(found.next().is_none(), "{sku} is there twice");
+    first
+}
+
+/// Somebody changes an item in the books.
+fn put_item(world: &World, item: &Value, changes: Value) {
+    let mut row = item.clone();
+    for (name, value) in changes.as_object().expect("fields") {
+        row[name] = value.clone();
+    }
+    let known = row.as_object_mut().expect("a row");
+    known.retain(|name, _| !["Timestamp", "Modified"].contains(&name.as_str()));
+    let (status, answer) = world.sandbox.exact().inspect("POST", "rows/logistics/Items", &row);
+    assert!(status < 300, "{answer}");
+}
+
+fn writes(world: &World) -> u64 {
+    let calls = world.sandbox.woocommerce().calls();
+    calls.iter().filter(|(endpoint, _)| !endpoint.starts_with("GET")).map(|(_, count)| count).sum()
+}
+
+#[tokio::test]
+async fn items_of_one_parent_become_a_product_with_variations_categories_and_pictures() {
+    let world = world("").await;
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.by_label["TRUI"].outcome, Outcome::Created, "{:#?}", ended.by_label);
+    let jumper = product(&world, "TRUI");
+    assert_eq!((&jumper["type"], &jumper["name"]), (&json!("variable"), &json!("Trui")));
+    assert_eq!(jumper["categories"][0]["name"], "Kleding");
+    assert_eq!(jumper["images"].as_array().map(Vec::len), Some(1));
+    let attributes: Vec<String> = jumper["attributes"]
+        .as_array()
+        .expect("attributes")
+        .iter()
+        .map(|one| format!("{} {} {}", one["name"], one["variation"], one["options"]))
+        .collect();
+    assert_eq!(
+        attributes,
+        [r#""Merk" false ["Noordwol"]"#, r#""Kleur" true ["Blauw","Rood"]"#, r#""Maat" true ["M","S"]"#]
+    );
+    let variations = world.sandbox.woocommerce().documents("variations");
+    let red: Vec<&Value> = variations.iter().filter(|row| row["sku"] == "TRUI-ROOD-S").collect();
+    assert_eq!(red.len(), 1);
+    assert_eq!((&red[0]["regular_price"], &red[0]["global_unique_id"]), (&json!("59.5"), &json!("8710000000100")));
+    // What the flow's filter or the dates leave out is not there.
+    for absent in ["TRUI-INTERN", "VOORJAAR-SJAAL", "ZOMER-HOED"] {
+        assert!(world.sandbox.woocommerce().documents("products").iter().all(|row| row["sku"] != absent), "{absent}");
+    }
+    // One article number twice in the shop is never guessed at.
+    assert_eq!(ended.by_label["THEEPOT"].outcome, Outcome::Rejected);
+    // A service has nothing to send.
+    assert_eq!(product(&world, "CURSUS-BREIEN")["virtual"], json!(true));
+}
+
+#[tokio::test]
+async fn a_second_run_writes_nothing_and_a_new_price_is_all_that_is_sent() {
+    let world = world("").await;
+    world.run_flow(FLOW).await;
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    world.sandbox.woocommerce().reset_calls();
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!((ended.funnel.fetched, writes(&world)), (0, 0), "{:#?}", ended.by_label);
+
+    // The merchant wrote a better text in the shop; the books only have another price.
+    let vase = product(&world, "VAAS-GROEN");
+    let exact = world.sandbox.exact();
+    let item = exact.documents("Items").into_iter().find(|row| row["Code"] == "VAAS-GROEN").expect("the vase");
+    put_item(&world, &item, json!({ "StandardSalesPrice": 18.95 }));
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.labels(Outcome::Updated), ["VAAS-GROEN"], "{:#?}", ended.by_label);
+    let now = product(&world, "VAAS-GROEN");
+    assert_eq!(now["regular_price"], "18.95");
+    for field in ["name", "description", "images", "categories"] {
+        assert_eq!(now[field], vase[field], "{field}");
+    }
+    assert_eq!(writes(&world), 1, "{:?}", world.sandbox.woocommerce().calls());
+}
+
+#[tokio::test]
+async fn a_field_whose_update_is_off_is_written_once_and_then_left_to_the_shop() {
+    let world = world("    settings: { update: { name: false } }\n").await;
+    world.run_flow(FLOW).await;
+    let exact = world.sandbox.exact();
+    let item = exact.documents("Items").into_iter().find(|row| row["Code"] == "CURSUS-BREIEN").expect("a course");
+    assert_eq!(product(&world, "CURSUS-BREIEN")["name"], "Cursus breien (online)");
+    put_item(&world, &item, json!({ "Description": "Cursus breien voor gevorderden", "StandardSalesPrice": 13.5 }));
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    world.run_flow(FLOW).await;
+    let now = product(&world, "CURSUS-BREIEN");
+    assert_eq!((&now["name"], &now["regular_price"]), (&json!("Cursus breien (online)"), &json!("13.5")));
+}
+
+#[tokio::test]
+async fn an_article_is_there_from_its_first_day_to_its_last() {
+    let world = world("").await;
+    world.run_flow(FLOW).await;
+    world.sandbox.clock().advance(chrono::TimeDelta::days(61));
+    super::consent::give_to(&world.embedded.engine, &world.tenant, "books").await;
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.by_label["VOORJAAR-SJAAL"].outcome, Outcome::Created, "{:#?}", ended.by_label);
+    assert_eq!(product(&world, "VOORJAAR-SJAAL")["status"], "publish");
+}
