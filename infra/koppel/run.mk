@@ -2,7 +2,7 @@
 # twice; `make run-reset` starts anew.
 KOPPEL_DIR := .koppel
 KOPPEL = target/debug/koppel --file examples/woocommerce--exact-online/koppel.yaml --state $(KOPPEL_DIR)/koppel.db
-SANDBOX = target/debug/koppel-sandbox serve --state $(KOPPEL_DIR)/sandbox
+SANDBOX = target/debug/koppel-sandbox serve --catalogue --state $(KOPPEL_DIR)/sandbox
 SANDBOX_PID = $(KOPPEL_DIR)/sandbox.pid
 
 # Starts the sandbox, waits until it says that it is ready, and stops it when the recipe's shell ends.
@@ -18,10 +18,16 @@ with_sandbox = umask 077; mkdir -p $(KOPPEL_DIR); : > $(KOPPEL_DIR)/sandbox.out;
 run-build:
 	@cargo build --quiet -p koppel -p koppel-sandbox
 
-## run: bring the orders of the sandbox shop into the sandbox books, and show each; a second time all are unchanged
+# Articles before the orders that name them, and stock after the orders that take from it.
+FLOWS = articles customers web-orders counter-sales invoices-belgium bookings-germany stock
+# Everything is read again each time, so that a second round shows that nothing is left to write.
+RUN = $(KOPPEL) run $(1) --since 2020-01-01
+
+## run: run every flow between the sandbox shop and the sandbox books, and show each record; a second time all are unchanged
 run: run-build
 	@$(with_sandbox); \
-	$(KOPPEL) apply && $(KOPPEL) connect shop && $(KOPPEL) connect books --auto && $(KOPPEL) run web-orders --since 2026-01-01
+	$(KOPPEL) apply && $(KOPPEL) connect shop && $(KOPPEL) connect books --auto \
+	$(foreach flow,$(FLOWS),&& printf '\n== $(flow)\n' && $(call RUN,$(flow)))
 
 ## run-reset: forget what `make run` has kept
 run-reset:

@@ -357,6 +357,21 @@ impl Inspector {
         self.host.faults.clear();
     }
 
+    /// Adds the articles and customers of the demonstration, once: they may have been changed since.
+    pub fn add_catalogue(&self) -> Result<(), SandboxError> {
+        const SIGN: &str = "VAAS-GROEN";
+        let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
+        if is_there("products", "sku") || is_there("Items", "Code") {
+            return Ok(());
+        }
+        match self.inspect("POST", "catalogue", &serde_json::json!({})) {
+            (204, _) => Ok(()),
+            (status, answer) => {
+                Err(SandboxError::Settings(format!("the catalogue was not added ({status}): {answer}")))
+            }
+        }
+    }
+
     /// Sends a request to the inspection door: `inspect("POST", "orders", &order)`.
     pub fn inspect(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));

@@ -52,6 +52,10 @@ struct Serve {
     /// Time the clock shows at the start, e.g. 2026-11-25T12:00:00Z.
     #[arg(long)]
     time: Option<DateTime<Utc>>,
+    /// With the articles and customers of the demonstration, as `POST /_sandbox/catalogue` adds them; a state that has
+    /// them already is left as it is.
+    #[arg(long)]
+    catalogue: bool,
     /// One JSON line when ready, in place of readable ones.
     #[arg(long)]
     json: bool,
@@ -117,6 +121,11 @@ fn options(args: &Serve) -> Result<Options, SandboxError> {
 #[tokio::main]
 async fn serve(args: Serve) -> Result<(), SandboxError> {
     let handle = Sandbox::start(options(&args)?).await?;
+    if args.catalogue {
+        for (name, _) in handle.urls() {
+            handle.system(name).map_or(Ok(()), |system| system.add_catalogue())?;
+        }
+    }
     if args.json {
         let mut line = json!({});
         for (name, url) in handle.urls() {

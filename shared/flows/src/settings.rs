@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use koppel_core::document::{Customer, Line, LineKind, Order};
+use koppel_core::document::{Customer, DocumentType, Line, LineKind, Order};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::system::{Lookup, SystemFacts};
 use koppel_core::vat::VatFacts;
@@ -46,8 +46,13 @@ pub fn decide(setting: &Setting, sources: &[String], mapped: Option<&str>, count
     setting.default.as_ref().map(|code| (own(code), Decider::Default))
 }
 
-/// Decides every coded value of an order for this target.
-pub fn decide_order_codes(order: &mut Order, settings: &FlowSettings, facts: &SystemFacts) -> Result<(), Failure> {
+/// Decides every coded value of an order that becomes such a document in this target. A booking has no items.
+pub fn decide_order_codes(
+    order: &mut Order,
+    settings: &FlowSettings,
+    facts: &SystemFacts,
+    document: Option<DocumentType>,
+) -> Result<(), Failure> {
     let country = order.ship_to().country.clone();
     let method = vec![order.payment.method.clone()];
     let shipping = vec![order.shipping.method.clone()];
@@ -73,7 +78,11 @@ pub fn decide_order_codes(order: &mut Order, settings: &FlowSettings, facts: &Sy
         if facts.lookups.contains(&Lookup::VatCode) && !line.codes.contains_key(Lookup::VatCode.name()) {
             return Err(missing_vat_rule(vat, &line.description));
         }
-        decide_item(line, settings)?;
+        if document == Some(DocumentType::FinancialEntry) {
+            line.codes.remove(Lookup::Item.name());
+        } else {
+            decide_item(line, settings)?;
+        }
     }
     Ok(())
 }
@@ -239,7 +248,7 @@ mod tests {
         order.customer.shipping.country = "DE".into();
         let table = BTreeMap::from([("NL/21".to_owned(), Code("4".into()))]);
         let settings = FlowSettings { vat_code: Setting { table, ..Setting::default() }, ..FlowSettings::default() };
-        let failure = decide_order_codes(&mut order, &settings, &facts()).unwrap_err();
+        let failure = decide_order_codes(&mut order, &settings, &facts(), None).unwrap_err();
         assert!(matches!(failure, Failure::Settings(_)), "the order waits for the rule, it is not given up");
         let text = failure.to_string();
         assert!(text.contains("no VAT code for 19 % to DE"), "{text}");
@@ -253,10 +262,21 @@ mod tests {
         let mut order = crate::testing::order(vec![line], "12.10", "2.10");
         let vat_code = Setting { default: Some(Code("4".into())), ..Setting::default() };
         let settings = FlowSettings { vat_code, ..FlowSettings::default() };
-        let failure = decide_order_codes(&mut order.clone(), &settings, &facts()).unwrap_err();
+        let failure = decide_order_codes(&mut order.clone(), &settings, &facts(), None).unwrap_err();
         assert_eq!(failure.cause().code, "missing_item");
         let default_item = Setting { default: Some(Code("DIVERS".into())), ..Setting::default() };
-        decide_order_codes(&mut order, &FlowSettings { default_item, ..settings }, &facts()).unwrap();
+        decide_order_codes(&mut order, &FlowSettings { default_item, ..settings }, &facts(), None).unwrap();
         assert_eq!(order.lines[0].codes["item"], "DIVERS");
+    }
+
+    #[test]
+    fn a_booking_asks_for_no_items() {
+        let mut order =
+            crate::testing::order(vec![crate::testing::product_line("10", "1.9", "19", "1")], "11.90", "1.90");
+        order.lines[0].sku.clear();
+        let vat_code = Setting { default: Some(Code("4".into())), ..Setting::default() };
+        let settings = FlowSettings { vat_code, ..FlowSettings::default() };
+        decide_order_codes(&mut order, &settings, &facts(), Some(DocumentType::FinancialEntry)).unwrap();
+        assert_eq!(order.lines[0].codes.get("item"), None);
     }
 }

@@ -229,7 +229,7 @@ fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>,
         ));
     }
     rates::split(order);
-    decide_order_codes(order, &flow.flow.settings, flow.target_facts)?;
+    decide_order_codes(order, &flow.flow.settings, flow.target_facts, flow.flow.document)?;
     match flow.target_facts.rounding {
         Some(model) => {
             // A booking has amounts; everything else has quantities and prices.
