@@ -51,7 +51,7 @@ stack: $(VENV)/emulator/.stamp $(if $(KOPPEL_BIN_DIR),,functions) run-build
 	$(EMULATOR) up --bin-dir $(or $(KOPPEL_BIN_DIR),target/debug)
 	@$(with_sandbox); export $$($(EMULATOR) env); \
 	$(KOPPEL_ON_STACK) apply && $(KOPPEL_ON_STACK) connect shop && $(KOPPEL_ON_STACK) connect books --auto && \
-	$(KOPPEL_ON_STACK) run web-orders
+	for flow in web-orders counter-sales invoices-belgium bookings-germany; do $(KOPPEL_ON_STACK) run $$flow || exit; done
 	@echo "The stack stays up; make stack-down stops it."
 
 ## stack-down: stop the emulator

@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 use koppel_sandbox::{Handle, Options, Sandbox};
 use tempfile::TempDir;
 
-/// The configuration that `make run` uses, with the addresses of a sandbox.
-const EXAMPLE: &str = include_str!("../../../../examples/woocommerce--exact-online/koppel.yaml");
+/// A flow of orders, with the addresses of a sandbox.
+const EXAMPLE: &str = include_str!("koppel.yaml");
 
 /// One place to run commands in.
 pub struct Bench {
