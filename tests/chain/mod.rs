@@ -9,6 +9,7 @@ mod gone;
 mod limits;
 mod missing;
 mod orders;
+mod plan;
 mod products;
 mod reports;
 mod stale;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::webhook;
 use crate::commands::{
-    alerts, apply, budget, connect, dead_letters, dev, erase, init, map, rollback, run, test, trail,
+    alerts, apply, budget, connect, dead_letters, dev, erase, init, map, plan, rollback, run, test, trail,
 };
 use crate::error::EXIT_CODES;
 
@@ -60,6 +60,8 @@ pub enum Command {
     Connect(connect::Args),
     /// Reach a system and say who answers
     Test(test::Args),
+    /// Show what a run would do, document by document; nothing is written
+    Plan(plan::Args),
     /// Run a flow once and show what became of every record
     Run(run::Args),
     /// Run all flows on this machine until Ctrl-C

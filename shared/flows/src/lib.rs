@@ -18,6 +18,7 @@ mod on_their_way;
 mod origin;
 mod owners;
 pub mod pace;
+pub mod plan;
 pub mod privacy;
 mod products;
 mod rates;

@@ -18,6 +18,7 @@ use koppel_core::ports::{Condition, Key, QueueMessage};
 use serde::{Deserialize, Serialize};
 
 use crate::Engine;
+use crate::loaded::LoadedFlow;
 
 pub use result::RecordResult;
 
@@ -150,7 +151,7 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
         return Ok(None);
     }
     let id = now.format("%Y%m%dT%H%M%S%3fZ").to_string();
-    let since = scope.since.or(state.cursor.map(|cursor| cursor - crate::loaded::OVERLAP)).unwrap_or(loaded.since);
+    let since = since(&scope, &state, &loaded);
     let first = FetchTask {
         header: Header {
             tenant: tenant.clone(),
@@ -160,7 +161,7 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
             chunk: "page-0".to_owned(),
             lane: 0,
         },
-        since: since.max(loaded.since),
+        since,
         until: now,
         page: None,
         page_number: 0,
@@ -200,6 +201,12 @@ pub async fn start(engine: &Engine, tenant: &Tenant, flow: &str, scope: Scope) -
     }
     engine.queue.send(Step::Fetch, &[QueueMessage::pack(&task)?]).await?;
     Ok(Some(id))
+}
+
+/// From when on a run reads: what was asked for, else since the last one with the overlap, never before the flow's own.
+pub(crate) fn since(scope: &Scope, state: &FlowState, flow: &LoadedFlow) -> DateTime<Utc> {
+    let behind = state.cursor.map(|cursor| cursor - crate::loaded::OVERLAP);
+    scope.since.or(behind).unwrap_or(flow.since).max(flow.since)
 }
 
 /// Where the flow stands.

@@ -11,6 +11,7 @@ pub mod init;
 mod init_text;
 pub mod map;
 mod map_test;
+pub mod plan;
 pub mod rollback;
 pub mod run;
 mod schema;
@@ -41,6 +42,7 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Versions => versions::versions(global, output).await,
         Command::Connect(args) => connect::connect(global, output, &args).await,
         Command::Test(args) => test::test(global, output, &args).await,
+        Command::Plan(args) => plan::plan(global, output, &args).await,
         Command::Run(args) => run::run(global, output, &args).await,
         Command::Dev(args) => dev::dev(global, output, &args).await,
         Command::Webhook(args) => webhook::webhook(global, output, &args).await,

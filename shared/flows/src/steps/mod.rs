@@ -19,7 +19,9 @@ use koppel_core::message::Task;
 
 use crate::Engine;
 
+pub(crate) use check::describe;
 pub use schedule::{end_run, schedule, tenants};
+pub(crate) use write::outcome_of;
 
 /// Runs the step that `task` is for.
 pub async fn run_task(engine: &Engine, task: Task) -> Result<(), Failure> {

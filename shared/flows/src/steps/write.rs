@@ -273,7 +273,7 @@ fn delivered_result(header: &Header, decision: &Decision, entry: &Entry) -> Reco
 }
 
 /// How a record has ended that was sent. Documents are only created; a customer may have been there.
-fn outcome_of(decision: &Decision) -> Outcome {
+pub(crate) fn outcome_of(decision: &Decision) -> Outcome {
     match (&decision.record.document, &decision.customer) {
         (Document::Customer(_), Some(CustomerDecision { link: Some(_), update: true, .. })) => Outcome::Updated,
         (Document::Customer(_), Some(CustomerDecision { link: Some(_), .. })) => Outcome::Unchanged,

@@ -1,0 +1,189 @@
+//! The real connectors, so that they are only looked through: reading ends at a limit, and writing is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use koppel_core::connection::Connection;
+use koppel_core::document::{DocumentType, Entity};
+use koppel_core::error::{Cause, Failure};
+use koppel_core::keys::{NonEmpty, RecordKey};
+use koppel_core::message::{CustomerDecision, SourceRecord};
+use koppel_core::ports::target::Found;
+use koppel_core::ports::{
+    Budget, Calls, Change, CustomerLink, Existing, FetchPage, FetchQuery, Picture, Reference, Sent, Source, Systems,
+    Target,
+};
+use koppel_core::system::{Lookup, SystemFacts};
+
+/// What the steps have seen on both sides.
+#[derive(Default)]
+pub struct Seen {
+    read: Mutex<BTreeSet<RecordKey>>,
+    existing: Mutex<BTreeMap<NonEmpty, Vec<Existing>>>,
+}
+
+impl Seen {
+    /// Takes as many records as the limit leaves; a page that is read again counts once.
+    fn take(&self, limit: Option<usize>, page: FetchPage) -> FetchPage {
+        let Some(limit) = limit else { return page };
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fits = |record: &SourceRecord| {
+            read.contains(&record.key) || (read.len() < limit && read.insert(record.key.clone()))
+        };
+        let records: Vec<SourceRecord> = page.records.into_iter().filter(|record| fits(record)).collect();
+        let next = page.next.filter(|_| read.len() < limit);
+        FetchPage { records, next, ..page }
+    }
+
+    /// The record of the target under a natural key, when there is exactly one.
+    pub fn existing(&self, key: &NonEmpty) -> Option<Existing> {
+        let existing = self.existing.lock().unwrap_or_else(PoisonError::into_inner);
+        match existing.get(key)?.as_slice() {
+            [one] => Some(one.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// The connectors of a plan.
+pub struct Looking {
+    /// The real ones. They keep tokens and budgets in the real store, because the calls are real.
+    pub systems: Arc<dyn Systems>,
+    /// What was seen.
+    pub seen: Arc<Seen>,
+    /// No more records are read than this.
+    pub limit: Option<usize>,
+}
+
+impl Systems for Looking {
+    fn facts(&self, system: &str) -> Option<&'static SystemFacts> {
+        self.systems.facts(system)
+    }
+
+    fn ids(&self) -> Vec<&'static str> {
+        self.systems.ids()
+    }
+
+    fn source(&self, connection: &Connection) -> Result<Arc<dyn Source>, Failure> {
+        let source = self.systems.source(connection)?;
+        Ok(Arc::new(LimitedSource { source, seen: self.seen.clone(), limit: self.limit }))
+    }
+
+    fn target(&self, connection: &Connection) -> Result<Arc<dyn Target>, Failure> {
+        Ok(Arc::new(ReadOnlyTarget { target: self.systems.target(connection)?, seen: self.seen.clone() }))
+    }
+
+    fn budget(&self, connection: &Connection) -> Result<Option<Arc<dyn Budget>>, Failure> {
+        self.systems.budget(connection)
+    }
+}
+
+struct LimitedSource {
+    source: Arc<dyn Source>,
+    seen: Arc<Seen>,
+    limit: Option<usize>,
+}
+
+#[async_trait]
+impl Source for LimitedSource {
+    async fn fetch_page(&self, query: &FetchQuery, calls: &Calls) -> Result<FetchPage, Failure> {
+        Ok(self.seen.take(self.limit, self.source.fetch_page(query, calls).await?))
+    }
+
+    async fn fetch_one(&self, entity: Entity, key: &RecordKey, calls: &Calls) -> Result<Option<SourceRecord>, Failure> {
+        self.source.fetch_one(entity, key, calls).await
+    }
+
+    async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
+        self.source.fetch_picture(url, calls).await
+    }
+
+    async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
+        self.source.test_connection(calls).await
+    }
+}
+
+struct ReadOnlyTarget {
+    target: Arc<dyn Target>,
+    seen: Arc<Seen>,
+}
+
+#[async_trait]
+impl Target for ReadOnlyTarget {
+    async fn find_documents(
+        &self,
+        document: DocumentType,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        self.target.find_documents(document, keys, calls).await
+    }
+
+    async fn find_customers(
+        &self,
+        emails: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
+        self.target.find_customers(emails, calls).await
+    }
+
+    async fn look_up(
+        &self,
+        list: Lookup,
+        codes: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
+        self.target.look_up(list, codes, calls).await
+    }
+
+    async fn find_records(
+        &self,
+        entity: Entity,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        let found = self.target.find_records(entity, keys, calls).await?;
+        let mut existing = self.seen.existing.lock().unwrap_or_else(PoisonError::into_inner);
+        existing.extend(found.iter().map(|(key, records)| (key.clone(), records.clone())));
+        Ok(found)
+    }
+
+    async fn send_customer(
+        &self,
+        _decision: &CustomerDecision,
+        _known: Option<&CustomerLink>,
+        _calls: &Calls,
+    ) -> Result<CustomerLink, Failure> {
+        Err(refused())
+    }
+
+    async fn send_order(
+        &self,
+        _document: DocumentType,
+        _payload: &serde_json::Value,
+        _customer: &CustomerLink,
+        _delivery_key: Option<&str>,
+        _calls: &Calls,
+    ) -> Result<Sent, Failure> {
+        Err(refused())
+    }
+
+    async fn send_records(
+        &self,
+        _entity: Entity,
+        _changes: &[Change],
+        _calls: &Calls,
+    ) -> Result<Vec<Result<Sent, Failure>>, Failure> {
+        Err(refused())
+    }
+
+    async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
+        self.target.test_connection(calls).await
+    }
+}
+
+/// A plan never comes here; it could not write if it did.
+fn refused() -> Failure {
+    Failure::settings(Cause::new("plan_writes_nothing", "a plan writes nothing"))
+}
