@@ -2,7 +2,9 @@
 
 mod claims;
 pub mod consent;
+mod doctor;
 mod down;
+mod explain;
 mod faults;
 mod forgotten;
 mod gone;

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::webhook;
 use crate::commands::{
-    alerts, apply, budget, connect, dead_letters, dev, erase, init, map, plan, rollback, run, test, trail,
+    alerts, apply, budget, connect, dead_letters, dev, doctor, erase, explain, init, map, plan, rollback, run, test,
+    trail,
 };
 use crate::error::EXIT_CODES;
 
@@ -60,6 +61,8 @@ pub enum Command {
     Connect(connect::Args),
     /// Reach a system and say who answers
     Test(test::Args),
+    /// Look at connections and flows before they go live; exit code 1 when something is found
+    Doctor(doctor::Args),
     /// Show what a run would do, document by document; nothing is written
     Plan(plan::Args),
     /// Run a flow once and show what became of every record
@@ -78,6 +81,8 @@ pub enum Command {
     Budget(budget::Args),
     /// Show what came, what was decided and what was sent for one record
     Trail(trail::Args),
+    /// Show which filter, row or setting decided each value of one record
+    Explain(explain::Args),
     /// Remove everything that is kept of one person
     Erase(erase::Args),
     /// Try and explain the mapping

@@ -7,6 +7,7 @@ pub mod cents;
 pub mod config;
 pub mod connections;
 mod customers;
+pub mod doctor;
 pub mod engine;
 pub mod erase;
 pub mod hints;

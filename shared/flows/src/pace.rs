@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, NaiveTime, Utc};
 use koppel_core::error::Failure;
 use koppel_core::keys::Tenant;
 use koppel_core::message::Step;
+use koppel_core::ports::BudgetView;
 use koppel_core::ports::store::partition;
 use serde::Serialize;
 use serde_json::Value;
@@ -44,6 +45,22 @@ impl Pace {
     pub fn calls_today(&self) -> u64 {
         self.calls.saturating_mul(self.runs_today)
     }
+}
+
+/// Calls that a connection will have made by the end of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// Calls.
+    pub calls: u64,
+    /// Calls that are allowed.
+    pub limit: u32,
+}
+
+/// What is used and what the schedule brings, at the pace of the last runs; `None` without a limit a day.
+pub fn forecast(view: &BudgetView, paces: &[Pace]) -> Option<Forecast> {
+    let day = view.windows.iter().find(|window| window.window == "day")?;
+    let more: u64 = paces.iter().map(Pace::calls_today).sum();
+    Some(Forecast { calls: u64::from(day.used) + more, limit: day.limit })
 }
 
 /// The pace of a flow on one of its connections; `None` before its first run has ended.

@@ -24,6 +24,25 @@ pub enum Decider {
     Country(String),
     /// `default`.
     Default,
+    /// The condition of the default debtor.
+    When(DefaultCustomerWhen),
+    /// The article number of the line.
+    ArticleNumber,
+}
+
+/// A coded value and what decided it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruled {
+    /// Line of the order, from 0; `None` for a value of the whole order.
+    pub line: Option<usize>,
+    /// Which value.
+    pub value: Lookup,
+    /// Setting, as in configuration.
+    pub setting: &'static str,
+    /// Code.
+    pub code: String,
+    /// What decided.
+    pub decider: Decider,
 }
 
 /// Decides one coded value. `sources` are the table keys to try, the most specific first.
@@ -53,6 +72,17 @@ pub fn decide_order_codes(
     facts: &SystemFacts,
     document: Option<DocumentType>,
 ) -> Result<(), Failure> {
+    decide_and_tell(order, settings, facts, document, &mut |_| {})
+}
+
+/// Does so, and tells of each value what decided it, up to the first that nothing decides.
+pub(crate) fn decide_and_tell(
+    order: &mut Order,
+    settings: &FlowSettings,
+    facts: &SystemFacts,
+    document: Option<DocumentType>,
+    tell: &mut dyn FnMut(Ruled),
+) -> Result<(), Failure> {
     let country = order.ship_to().country.clone();
     let method = vec![order.payment.method.clone()];
     let shipping = vec![order.shipping.method.clone()];
@@ -63,25 +93,37 @@ pub fn decide_order_codes(
         (Lookup::Journal, &settings.journal, &none),
         (Lookup::Warehouse, &settings.warehouse, &none),
     ] {
-        decide_into(&mut order.codes, lookup, setting, sources, &country);
+        if let Some((code, decider)) = decide_into(&mut order.codes, lookup, setting, sources, &country) {
+            tell(Ruled { line: None, value: lookup, setting: lookup.name(), code, decider });
+        }
     }
     if let Some(code) = default_customer(settings, &order.customer)? {
-        order.codes.insert(Lookup::DefaultCustomer.name().to_owned(), code);
+        order.codes.insert(Lookup::DefaultCustomer.name().to_owned(), code.clone());
+        let (value, decider) = (Lookup::DefaultCustomer, settings.default_customer.as_ref().map(|d| d.when));
+        let decider = decider.map_or(Decider::Default, Decider::When);
+        tell(Ruled { line: None, value, setting: value.name(), code, decider });
     }
     let facts_of_lines: Vec<VatFacts> = order.lines.iter().map(|line| VatFacts::of(order, line)).collect();
-    for (line, vat) in order.lines.iter_mut().zip(&facts_of_lines) {
+    for (number, (line, vat)) in order.lines.iter_mut().zip(&facts_of_lines).enumerate() {
         let keys = vat.table_keys();
-        decide_into(&mut line.codes, Lookup::VatCode, &settings.vat_code, &keys, &vat.country);
-        decide_into(&mut line.codes, Lookup::RevenueAccount, &settings.revenue_account, &keys, &vat.country);
-        decide_into(&mut line.codes, Lookup::CostCenter, &settings.cost_center, &none, &vat.country);
-        decide_into(&mut line.codes, Lookup::CostUnit, &settings.cost_unit, &none, &vat.country);
+        for (lookup, setting, sources) in [
+            (Lookup::VatCode, &settings.vat_code, &keys),
+            (Lookup::RevenueAccount, &settings.revenue_account, &keys),
+            (Lookup::CostCenter, &settings.cost_center, &none),
+            (Lookup::CostUnit, &settings.cost_unit, &none),
+        ] {
+            if let Some((code, decider)) = decide_into(&mut line.codes, lookup, setting, sources, &vat.country) {
+                tell(Ruled { line: Some(number), value: lookup, setting: lookup.name(), code, decider });
+            }
+        }
         if facts.lookups.contains(&Lookup::VatCode) && !line.codes.contains_key(Lookup::VatCode.name()) {
             return Err(missing_vat_rule(vat, &line.description));
         }
         if document == Some(DocumentType::FinancialEntry) {
             line.codes.remove(Lookup::Item.name());
-        } else {
-            decide_item(line, settings)?;
+        } else if let Some((setting, decider)) = decide_item(line, settings)? {
+            let code = line.codes.get(Lookup::Item.name()).cloned().unwrap_or_default();
+            tell(Ruled { line: Some(number), value: Lookup::Item, setting, code, decider });
         }
     }
     Ok(())
@@ -93,12 +135,14 @@ pub(crate) fn decide_into(
     setting: &Setting,
     sources: &[String],
     country: &str,
-) {
+) -> Option<(String, Decider)> {
     let mapped = codes.get(lookup.name()).cloned();
-    match decide(setting, sources, mapped.as_deref(), country) {
-        Some((code, _)) => codes.insert(lookup.name().to_owned(), code),
+    let decided = decide(setting, sources, mapped.as_deref(), country);
+    match &decided {
+        Some((code, _)) => codes.insert(lookup.name().to_owned(), code.clone()),
         None => codes.remove(lookup.name()),
     };
+    decided
 }
 
 /// The debtor for this order when it does not get one of its own.
@@ -125,24 +169,24 @@ fn default_customer(settings: &FlowSettings, customer: &Customer) -> Result<Opti
     Ok(used)
 }
 
-/// The item of a line: its article number, or the item that a setting gives for what has none.
-fn decide_item(line: &mut Line, settings: &FlowSettings) -> Result<(), Failure> {
+/// The item of a line: its article number, or the item that a setting gives for what has none. Says what decided.
+fn decide_item(line: &mut Line, settings: &FlowSettings) -> Result<Option<(&'static str, Decider)>, Failure> {
     let (setting, name, source) = match line.kind {
         LineKind::Product => (&settings.default_item, "default_item", line.tax_class.clone()),
         LineKind::Shipping => (&settings.shipping_item, "shipping_item", line.source_code.clone()),
         LineKind::Fee => (&settings.fee_item, "fee_item", line.description.clone()),
         LineKind::Discount => (&settings.discount_item, "discount_item", line.description.clone()),
-        LineKind::Rounding => return Ok(()),
+        LineKind::Rounding => return Ok(None),
     };
     if line.kind == LineKind::Product && !line.sku.trim().is_empty() {
         line.codes.insert(Lookup::Item.name().to_owned(), line.sku.trim().to_owned());
-        return Ok(());
+        return Ok(Some((name, Decider::ArticleNumber)));
     }
     let mapped = line.codes.get(Lookup::Item.name()).cloned();
     match decide(setting, &[source], mapped.as_deref(), "") {
-        Some((code, _)) => {
+        Some((code, decider)) => {
             line.codes.insert(Lookup::Item.name().to_owned(), code);
-            Ok(())
+            Ok(Some((name, decider)))
         }
         None => Err(Failure::settings(
             Cause::new(

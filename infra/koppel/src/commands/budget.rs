@@ -54,7 +54,7 @@ async fn show(place: &Place, output: Output, config: &Config, name: &str) -> Res
             paces.push(pace);
         }
     }
-    let forecast = budget.as_ref().and_then(|view| forecast(view, &paces));
+    let forecast = budget.as_ref().and_then(|view| pace::forecast(view, &paces));
     if let Some(forecast) = &forecast {
         let text = format!("  forecast: {} calls by the end of the day (UTC), of {}", forecast.calls, forecast.limit);
         let colour = if forecast.calls > u64::from(forecast.limit) { Colour::Red } else { Colour::Green };
@@ -62,7 +62,7 @@ async fn show(place: &Place, output: Output, config: &Config, name: &str) -> Res
     }
     Ok(json!({
         "connection": name, "budget": budget, "flows": paces,
-        "forecast": forecast.map(|forecast| json!({ "calls": forecast.calls, "limit": forecast.limit })),
+        "forecast": forecast,
     }))
 }
 
@@ -119,18 +119,6 @@ fn per_record(calls: u64, records: u64) -> String {
     }
     let hundredths = calls.saturating_mul(100) / records;
     format!(" ({}.{:02} a record)", hundredths / 100, hundredths % 100)
-}
-
-struct Forecast {
-    calls: u64,
-    limit: u32,
-}
-
-/// What is used and what the schedule brings, at the pace of the last runs.
-fn forecast(view: &BudgetView, paces: &[Pace]) -> Option<Forecast> {
-    let day = view.windows.iter().find(|window| window.window == "day")?;
-    let more: u64 = paces.iter().map(Pace::calls_today).sum();
-    Some(Forecast { calls: u64::from(day.used) + more, limit: day.limit })
 }
 
 #[cfg(test)]

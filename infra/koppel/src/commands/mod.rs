@@ -6,7 +6,9 @@ pub mod budget;
 pub mod connect;
 pub mod dead_letters;
 pub mod dev;
+pub mod doctor;
 pub mod erase;
+pub mod explain;
 pub mod init;
 mod init_text;
 pub mod map;
@@ -42,6 +44,8 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Versions => versions::versions(global, output).await,
         Command::Connect(args) => connect::connect(global, output, &args).await,
         Command::Test(args) => test::test(global, output, &args).await,
+        Command::Doctor(args) => doctor::doctor(global, output, &args).await,
+        Command::Explain(args) => explain::explain(global, output, &args).await,
         Command::Plan(args) => plan::plan(global, output, &args).await,
         Command::Run(args) => run::run(global, output, &args).await,
         Command::Dev(args) => dev::dev(global, output, &args).await,

@@ -74,7 +74,7 @@ fn exit_of(plan: &Plan) -> Exit {
 }
 
 /// The file as a version that was never applied; credentials are those of the last time it was.
-fn draft(global: &Global, place: &Place) -> Result<StoredConfig, CliError> {
+pub(super) fn draft(global: &Global, place: &Place) -> Result<StoredConfig, CliError> {
     let (file, text) = read(&global.file)?;
     let config = parse(&file, &text).map_err(CliError::settings)?;
     Ok(StoredConfig { version: 0, applied_at: place.engine.clock.now(), rollback_to: None, file, config })
@@ -82,7 +82,8 @@ fn draft(global: &Global, place: &Place) -> Result<StoredConfig, CliError> {
 
 fn scope(args: &Args) -> Result<Scope, CliError> {
     let since = args.since.as_deref().map(parse_since).transpose();
-    let since = since.map_err(|cause| CliError::settings(Cause { place: Box::default(), ..cause }.in_row("--since")))?;
+    let since =
+        since.map_err(|cause| CliError::settings(Cause { place: Box::default(), ..cause }.in_row("--since")))?;
     let ids: Option<Vec<RecordKey>> = args.ids.iter().map(NonEmpty::new).collect();
     let ids = ids.ok_or_else(|| CliError::settings(Cause::new("empty_key", "--id is empty")))?;
     Ok(Scope { since, ids })

@@ -79,7 +79,7 @@ async fn find(place: &Place, flow: &str, record: &str) -> Result<Option<(RecordK
 }
 
 /// Labels that are known, with their keys.
-async fn labels(place: &Place, flow: &str) -> Result<BTreeSet<(String, RecordKey)>, Failure> {
+pub(super) async fn labels(place: &Place, flow: &str) -> Result<BTreeSet<(String, RecordKey)>, Failure> {
     let (engine, tenant) = (&place.engine, &place.tenant);
     let waiting = waiting::list(engine, tenant, flow).await?;
     let mut labels: BTreeSet<_> = waiting.into_iter().map(|record| (record.label, record.key)).collect();

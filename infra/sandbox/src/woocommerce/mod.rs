@@ -101,6 +101,8 @@ pub struct Switches {
     pub manage_stock: bool,
     /// A picture whose address has no ending of one is taken by the type its server tells.
     pub image_by_type: bool,
+    /// `dates_are_gmt` is obeyed; without it times without a zone are always those of the site.
+    pub dates_are_gmt: bool,
     /// The payment gateways can pay back; without it a refund must say `api_refund: false`.
     pub gateway_refunds: bool,
 }
@@ -120,6 +122,7 @@ impl Default for Switches {
             webhook_duplicate_percent: 0,
             manage_stock: true,
             image_by_type: false,
+            dates_are_gmt: true,
             gateway_refunds: true,
         }
     }
@@ -402,7 +405,11 @@ impl System for WooCommerce {
             switches: &inner.switches,
             key,
             call,
-            params: Params::of(call),
+            params: if inner.switches.dates_are_gmt {
+                Params::of(call)
+            } else {
+                Params::of(call).without("dates_are_gmt")
+            },
             now,
             site: &site,
             happened: Vec::new(),

@@ -18,6 +18,12 @@ impl Params {
         Self(call.pairs().into_iter().map(|(name, value)| (strip(name), value)).collect())
     }
 
+    /// As if an argument was not sent.
+    pub(super) fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self
+    }
+
     /// The last value of a name, as PHP has it.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

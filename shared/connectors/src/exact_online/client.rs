@@ -3,7 +3,7 @@
 mod bulk;
 pub(super) mod sync;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use koppel_core::connection::Connection;
 use koppel_core::ports::Calls;
@@ -111,6 +111,21 @@ impl Client {
     pub async fn update(&self, entity: &'static str, id: &str, body: Value, calls: &Calls) -> Result<(), Failure> {
         let path = format!("{}({})", self.path(entity)?, odata::guid(id)?);
         self.send(Request::put(path).json(body).endpoint(entity), entity, calls).await.map(|_| ())
+    }
+
+    /// How long ago the tokens were renewed; `None` before the first consent.
+    pub async fn age_of_tokens(&self) -> Result<Option<TimeDelta>, Failure> {
+        self.tokens.stored_age().await
+    }
+
+    /// The division as the user may see it, when the app may list divisions.
+    pub async fn own_division(&self, calls: &Calls) -> Result<Option<Value>, Failure> {
+        let select = "Code,Currency,BlockingStatus";
+        let rows = match self.list("system/Divisions", select, calls).await {
+            Err(failure) if failure.cause().code == "scope_missing" => return Ok(None),
+            other => other?,
+        };
+        Ok(rows.into_iter().find(|row| odata::field(row, "Code") == self.division))
     }
 
     /// Says who is connected and to which division; names the reachable ones when the division is not among them.

@@ -5,6 +5,7 @@
 pub mod auth;
 mod client;
 mod customers;
+mod diagnose;
 mod documents;
 mod errors;
 mod lookups;

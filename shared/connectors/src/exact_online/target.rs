@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use koppel_core::document::DocumentType;
 use koppel_core::message::CustomerDecision;
 use koppel_core::ports::target::Found;
-use koppel_core::ports::{Calls, CustomerLink, Reference, Sent, Target};
+use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
 use koppel_core::system::Lookup;
 use koppel_core::{Failure, NonEmpty};
 use serde_json::Value;
 
 use super::ExactOnline;
 use super::documents::{REFERENCE, Shape};
-use super::{customers, lookups, odata};
+use super::{customers, diagnose, lookups, odata};
 
 #[async_trait]
 impl Target for ExactOnline {
@@ -92,5 +92,9 @@ impl Target for ExactOnline {
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
         self.client.introduce(calls).await
+    }
+
+    async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        diagnose::diagnose(&self.client, asked, calls).await
     }
 }

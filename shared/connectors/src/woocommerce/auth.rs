@@ -114,6 +114,11 @@ impl Keys {
         self.chosen.is_none()
     }
 
+    /// The address that the shop knows itself by was set.
+    pub fn has_own_address(&self) -> bool {
+        self.signed_base.is_some()
+    }
+
     /// Adds the keys to a request.
     pub fn sign(&self, request: Request, mode: Mode, base: &str, now: DateTime<Utc>) -> Request {
         match mode {

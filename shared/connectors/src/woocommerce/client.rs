@@ -144,6 +144,16 @@ impl WooCommerceClient {
         self.http.base()
     }
 
+    /// The host strips the `Authorization` header, so the keys go in the query string.
+    pub fn keys_go_by_query(&self) -> bool {
+        self.by_query.load(Ordering::Relaxed)
+    }
+
+    /// The user has said how the shop calls itself.
+    pub fn has_own_address(&self) -> bool {
+        self.keys.has_own_address()
+    }
+
     /// One part of a list, by rising id.
     pub async fn part(&self, listed: Listed, part: &Part, calls: &Calls) -> Result<List, Failure> {
         let mut request = Request::get(format!("{API}/{}", listed.path()));
@@ -339,7 +349,7 @@ fn shop_address(url: &str) -> &str {
 }
 
 /// A moment as the date filters take it, with `dates_are_gmt`.
-fn gmt(moment: DateTime<Utc>) -> String {
+pub(super) fn gmt(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Secs, true).trim_end_matches('Z').to_owned()
 }
 

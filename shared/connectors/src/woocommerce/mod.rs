@@ -6,6 +6,7 @@
 pub mod auth;
 mod categories;
 pub mod client;
+mod diagnose;
 pub mod judge;
 pub mod native;
 pub mod source;

@@ -17,13 +17,14 @@ use koppel_core::document::Entity;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
 use koppel_core::ports::target::Picture;
-use koppel_core::ports::{Calls, Changed, FetchPage, FetchQuery, Source, Window};
+use koppel_core::ports::{Asked, Calls, Changed, FetchPage, FetchQuery, Finding, Source, Window};
 use koppel_core::{Cause, Failure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::categories::Categories;
 use super::client::{Listed, WooCommerceClient};
+use super::diagnose::diagnose;
 use super::native;
 use super::weight::WeightUnit;
 use crate::http::request::encode;
@@ -131,6 +132,10 @@ impl Source for WooCommerceSource {
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
         introduce(&self.client, calls).await
+    }
+
+    async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        diagnose(&self.client, asked, calls).await
     }
 }
 

@@ -23,7 +23,7 @@ use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::message::CustomerDecision;
 use koppel_core::ports::target::{Change, Existing, Found};
-use koppel_core::ports::{Calls, CustomerLink, Reference, Sent, Target};
+use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
 use koppel_core::system::Lookup;
 use koppel_core::{Cause, Failure, NonEmpty};
 use serde_json::Value;
@@ -31,6 +31,7 @@ use serde_json::Value;
 use super::FACTS;
 use super::categories::Categories;
 use super::client::{WooCommerceClient, WordPressUser};
+use super::diagnose::diagnose;
 use super::weight::WeightUnit;
 use crate::http::Deps;
 use attributes::Attributes;
@@ -144,6 +145,10 @@ impl Target for WooCommerceTarget {
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
         super::source::introduce(&self.client, calls).await
+    }
+
+    async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        diagnose(&self.client, asked, calls).await
     }
 }
 

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Calls;
+use super::diagnosis::{Asked, Finding};
 use super::target::Picture;
 use crate::document::Entity;
 use crate::error::Failure;
@@ -77,4 +78,10 @@ pub trait Source: Send + Sync {
 
     /// Reaches the system with the credentials and says who answers (name, version, administration).
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure>;
+
+    /// Looks for what would hold up its flows; reads only. A failure is what stopped it from looking.
+    async fn diagnose(&self, _asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        self.test_connection(calls).await?;
+        Ok(Vec::new())
+    }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::Calls;
+use super::diagnosis::{Asked, Finding};
 use crate::document::{DocumentType, Entity};
 use crate::error::{Cause, Failure};
 use crate::keys::NonEmpty;
@@ -183,6 +184,12 @@ pub trait Target: Send + Sync {
 
     /// Reaches the system with the credentials and says who answers (name, version, administration).
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure>;
+
+    /// Looks for what would hold up its flows; reads only. A failure is what stopped it from looking.
+    async fn diagnose(&self, _asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        self.test_connection(calls).await?;
+        Ok(Vec::new())
+    }
 }
 
 fn cannot_send(entity: Entity) -> Failure {

@@ -103,8 +103,12 @@ pub(super) async fn of(
 ) -> Result<Plan, Failure> {
     let flow = &planner.flow;
     let mut records: Vec<PlannedRecord> = ended.into_iter().map(ended_before).collect();
-    let new: BTreeSet<&str> =
-        decisions.iter().filter_map(|d| d.customer.as_ref()).filter(|c| c.link.is_none()).map(|c| &*c.key_hash).collect();
+    let new: BTreeSet<&str> = decisions
+        .iter()
+        .filter_map(|d| d.customer.as_ref())
+        .filter(|c| c.link.is_none())
+        .map(|c| &*c.key_hash)
+        .collect();
     let new_customers = if flow.way() == Way::Documents { new.len() } else { 0 };
     let totals = Totals::of(decisions.iter().map(|decision| &decision.record.document));
     let mut owners = BTreeMap::new();

@@ -15,7 +15,7 @@ use koppel_core::message::{Action, CheckTask, Decision, Header, MappedRecord, St
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{Calls, QueueMessage, Target};
-use koppel_mapping::Scope;
+use koppel_mapping::{Scope, TracedRow};
 
 use crate::Engine;
 use crate::ledger::{self, Entry, State, Versioned};
@@ -224,6 +224,29 @@ pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) 
     let references =
         References::assume(order_of(record).into_iter().flat_map(|order| references::codes_of(flow, order)));
     decide(engine, flow, record, document_hash(&record.document), &references, &Customers::default())
+}
+
+/// As [`assume`], with the row that decided each value: of the document, and of its customer.
+pub(super) fn trace(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &MappedRecord,
+) -> Result<(Vec<TracedRow>, Vec<TracedRow>), Failure> {
+    let now = engine.clock.now();
+    match &record.document {
+        Document::Order(order) => {
+            let references = References::assume(references::codes_of(flow, order));
+            let view = references.view(flow, order)?;
+            let traced = flow.target_rows.evaluate_traced(&Scope::new(now).with_ref("order", &view));
+            let rows = traced.map_err(|error| Failure::reject(row_cause(&error)))?.rows;
+            Ok((rows, customers::trace(flow, &Buyer::of(order), &references, now)?))
+        }
+        Document::Customer(customer) if flow.way() == Way::Debtors => {
+            let references = References::assume(references::codes_of_customer(flow, customer));
+            Ok((Vec::new(), customers::trace(flow, &Buyer::alone(customer), &references, now)?))
+        }
+        _ => Ok((kept::trace(engine, flow, record)?, Vec::new())),
+    }
 }
 
 /// Hash of what matters for delivery: a new status or date alone is not a change.

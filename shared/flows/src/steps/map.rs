@@ -148,8 +148,23 @@ pub(super) fn map_record(
     Ok(Mapped::Passed { record, sheet })
 }
 
+/// The order of a record before anything is decided about it; `None` when the filter leaves it out.
+pub(crate) fn order_of(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Option<Order>, Failure> {
+    let source = Value::from_json(&record.raw);
+    let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
+    if filtered(flow, record, &scope)?.is_some() {
+        return Ok(None);
+    }
+    let value = flow.source_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
+    let mut order: Order = read_document(&value.to_json())?;
+    // As in a run: a company without a name is a private person.
+    order.customer.company = order.customer.company.take().filter(|company| !company.name.trim().is_empty());
+    rates::split(&mut order);
+    Ok(Some(order))
+}
+
 /// Why the filter leaves a record out; `None` when it passes.
-fn filtered(flow: &LoadedFlow, record: &SourceRecord, scope: &Scope<'_>) -> Result<Option<Cause>, Failure> {
+pub(super) fn filtered(flow: &LoadedFlow, record: &SourceRecord, scope: &Scope<'_>) -> Result<Option<Cause>, Failure> {
     let wanted = &flow.flow.filter.status;
     let status = status_of(&record.raw);
     if !wanted.is_empty() && !wanted.contains(&status) {
@@ -174,7 +189,7 @@ fn filtered(flow: &LoadedFlow, record: &SourceRecord, scope: &Scope<'_>) -> Resu
     }
 }
 
-fn status_of(raw: &serde_json::Value) -> String {
+pub(super) fn status_of(raw: &serde_json::Value) -> String {
     raw.get("status").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 

@@ -5,6 +5,7 @@
 
 mod check;
 pub(crate) mod dead_man;
+pub mod explain;
 mod fetch;
 pub(crate) mod low_budget;
 mod map;
@@ -20,6 +21,7 @@ use koppel_core::message::Task;
 use crate::Engine;
 
 pub(crate) use check::describe;
+pub(crate) use map::order_of;
 pub use schedule::{end_run, schedule, tenants};
 pub(crate) use write::outcome_of;
 

@@ -133,6 +133,12 @@ impl TokenKeeper {
         Ok(self.read().await?.stored.consent)
     }
 
+    /// How long ago the stored tokens were renewed; `None` when there are none.
+    pub async fn stored_age(&self) -> Result<Option<chrono::TimeDelta>, Failure> {
+        let stored = self.read().await?.stored;
+        Ok(self.open(&stored).await?.map(|set| self.deps.clock.now() - set.issued_at))
+    }
+
     /// Renews a token that nobody used for long, so that its refresh token does not die of age.
     pub async fn keep_alive(&self, older_than: Duration, calls: &Calls) -> Result<(), Failure> {
         let mut memory = self.memory.lock().await;

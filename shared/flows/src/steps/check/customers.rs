@@ -10,7 +10,7 @@ use koppel_core::message::CustomerDecision;
 use koppel_core::ports::target::CustomerLink;
 use koppel_core::ports::{Calls, Target};
 use koppel_core::system::Lookup;
-use koppel_mapping::Scope;
+use koppel_mapping::{Scope, TracedRow, Value};
 
 use super::references::References;
 use crate::Engine;
@@ -116,12 +116,7 @@ impl Customers {
         let fixed = buyer.fixed;
         let customer = as_posted(buyer);
         let elsewhere = delivers_elsewhere(&customer, fixed.is_some());
-        let mut json = serde_json::to_value(&customer).unwrap_or_default();
-        if let Some(fields) = json.as_object_mut() {
-            fields.insert("deliver_elsewhere".into(), elsewhere.into());
-            fields.insert("refs".into(), references.refs_of(flow, &customer.codes)?);
-        }
-        let view = super::view(&json);
+        let view = view(flow, &customer, elsewhere, references)?;
         let scope = Scope::new(now).with_ref("customer", &view);
         let value = rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
         let payload = value.to_json();
@@ -152,6 +147,31 @@ impl Customers {
             update: fixed.is_none() && changed,
         }))
     }
+}
+
+/// The customer as the target's rows see it.
+fn view(flow: &LoadedFlow, customer: &Customer, elsewhere: bool, references: &References) -> Result<Value, Failure> {
+    let mut json = serde_json::to_value(customer).unwrap_or_default();
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("deliver_elsewhere".into(), elsewhere.into());
+        fields.insert("refs".into(), references.refs_of(flow, &customer.codes)?);
+    }
+    Ok(super::view(&json))
+}
+
+/// What the customer rows make of a buyer, with the row that decided each value.
+pub fn trace(
+    flow: &LoadedFlow,
+    buyer: &Buyer<'_>,
+    references: &References,
+    now: DateTime<Utc>,
+) -> Result<Vec<TracedRow>, Failure> {
+    let Some(rows) = &flow.customer_rows else { return Ok(Vec::new()) };
+    let customer = as_posted(buyer);
+    let elsewhere = delivers_elsewhere(&customer, buyer.fixed.is_some());
+    let view = view(flow, &customer, elsewhere, references)?;
+    let traced = rows.evaluate_traced(&Scope::new(now).with_ref("customer", &view));
+    Ok(traced.map_err(|error| Failure::reject(row_cause(&error)))?.rows)
 }
 
 /// Persons are known by a keyed hash of their address, fixed debtors by their code.

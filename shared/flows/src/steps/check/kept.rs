@@ -10,7 +10,7 @@ use koppel_core::message::{Action, Decision, Header, MappedRecord, Step};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::Calls;
 use koppel_core::ports::target::{Existing, Found};
-use koppel_mapping::Scope;
+use koppel_mapping::{Scope, TracedRow};
 use serde_json::{Map, Value, json};
 
 use super::Decided;
@@ -148,6 +148,21 @@ fn decide(
 
 /// The native fields of a record.
 fn payload(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Map<String, Value>, Failure> {
+    let value = in_scope(engine, flow, record, |scope| flow.target_rows.evaluate(scope));
+    match value.map_err(|error| Failure::reject(row_cause(&error)))?.to_json() {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// The native fields of a record, with the row that decided each.
+pub(super) fn trace(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Vec<TracedRow>, Failure> {
+    let traced = in_scope(engine, flow, record, |scope| flow.target_rows.evaluate_traced(scope));
+    Ok(traced.map_err(|error| Failure::reject(row_cause(&error)))?.rows)
+}
+
+/// Evaluates over what the target's rows may look at.
+fn in_scope<T>(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord, evaluate: impl FnOnce(&Scope<'_>) -> T) -> T {
     let document = serde_json::to_value(&record.document).unwrap_or_default();
     let document = document.as_object().and_then(|tagged| tagged.values().next()).cloned().unwrap_or_default();
     let settings = &flow.flow.settings;
@@ -156,11 +171,7 @@ fn payload(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<
     let scope = Scope::new(engine.clock.now())
         .with_ref(crate::canonical::name(flow.flow.entity), &document)
         .with_ref("settings", &settings);
-    let value = flow.target_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
-    match value.to_json() {
-        Value::Object(fields) => Ok(fields),
-        _ => Ok(Map::new()),
-    }
+    evaluate(&scope)
 }
 
 fn is_hidden(document: &Document) -> bool {
