@@ -12,6 +12,7 @@ mod limits;
 mod missing;
 mod orders;
 mod plan;
+mod plan_kept;
 mod products;
 mod reports;
 mod stale;

@@ -5,6 +5,7 @@
 // Helpers of tests are tests too: a panic is how they say what is wrong.
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod behaviour;
 mod bench;
 mod crash;
