@@ -219,6 +219,12 @@ async fn webhooks_that_are_not_registered_missing_or_elsewhere() {
     let stored = config::load_current(&*engine.store, tenant).await.unwrap().unwrap();
     webhooks::register(engine, tenant, &stored.config, "shop", "http://127.0.0.1:9").await.unwrap();
     assert_eq!(codes(&world).await, Vec::<String>::new());
+    for (status, code) in [("disabled", "webhook_disabled"), ("paused", "webhook_paused")] {
+        let (answer, why) = world.sandbox.woocommerce().inspect("POST", "webhooks", &json!({ "status": status }));
+        assert!(answer < 300, "{why}");
+        let found: BTreeSet<String> = codes(&world).await.into_iter().collect();
+        assert_eq!(found, [code.to_owned()].into());
+    }
     assert!(world.sandbox.woocommerce().inspect("POST", "reset", &json!(null)).0 < 300);
     let found: BTreeSet<String> = codes(&world).await.into_iter().collect();
     assert_eq!(found, ["webhook_missing".to_owned()].into());

@@ -71,7 +71,8 @@ async fn what_is_explained_is_what_a_run_has_sent() {
         let mut compared = 0;
         for row in &told.sent {
             let is_placeholder = row.value.as_str().is_some_and(|text| text.starts_with("<id of"));
-            if !is_placeholder {
+            // A whole list repeats the values of its lines, placeholders among them.
+            if !is_placeholder && !row.value.is_array() {
                 assert_eq!(at(payload, &row.path), &row.value, "{label}: {}", row.path);
                 compared += 1;
             }

@@ -209,6 +209,6 @@ async fn a_source_that_refuses_is_an_error_and_not_an_empty_plan() {
     let planner = Planner::new(engine, &world.tenant, &stored, FLOW, Scope::default(), None).await.unwrap();
     while planner.next().await.unwrap() {}
     let failure = planner.finish().await.unwrap_err();
-    assert_eq!(failure.cause().place.connection.as_deref(), Some("shop"), "{failure}");
+    assert_eq!((failure.class(), failure.cause().place.connection.as_deref()), ("auth", Some("shop")), "{failure}");
     assert!(koppel_flows::connections::stopped(engine, &world.tenant, "shop").await.unwrap().is_none());
 }

@@ -3,8 +3,8 @@
 //! Every connector keeps these rules; the tests walk the list and hold it to them:
 //!
 //! 1. The folder is named after the system's id, with `_` for `-`, and holds `mod.rs`, `auth.rs`, `client.rs`,
-//!    `source.rs` when it can be read and `target.rs` when it can be written, `fields.yaml`, `settings.yaml`,
-//!    `README.md`, `rows/` and `fixtures/`.
+//!    `source.rs` when it can be read and `target.rs` when it can be written, `diagnose.rs`, `fields.yaml`,
+//!    `settings.yaml`, `README.md`, `rows/` and `fixtures/`.
 //! 2. Ids are lower case, unique, and hold no space.
 //! 3. For each entity it reads there are source rows, for each document it takes there are target rows; every rows file
 //!    of the folder is declared, parses and compiles.

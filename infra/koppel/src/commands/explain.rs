@@ -115,7 +115,8 @@ fn show(output: Output, explained: &Explained, own: &Own<'_>, full: bool) {
 }
 
 fn rows(output: Output, title: &str, prefix: &str, rows: &[ByRow], own: &Own<'_>, full: bool) {
-    let shown: Vec<&ByRow> = rows.iter().filter(|row| full || !is_empty(&row.value)).collect();
+    let shown: Vec<&ByRow> =
+        rows.iter().filter(|row| full || !is_empty(&row.value)).filter(|row| !is_told_in_parts(row, rows)).collect();
     if shown.is_empty() {
         return;
     }
@@ -131,6 +132,11 @@ fn rows(output: Output, title: &str, prefix: &str, rows: &[ByRow], own: &Own<'_>
     }
     output.text(&format!("\n{title}:"));
     output.table(&table);
+}
+
+/// The parts of a list are shown one by one.
+fn is_told_in_parts(row: &ByRow, rows: &[ByRow]) -> bool {
+    row.value.is_array() && rows.iter().any(|other| other.path.starts_with(&format!("{}[", row.path)))
 }
 
 /// Where the row stands, and whose it is.

@@ -455,6 +455,16 @@ impl System for WooCommerce {
                 inspect::with_body(call, |body| catalogue::generate(&mut inner.store, &body, self.clock.now()))
             }
             ("GET", ["webhooks"]) => Reply::json(200, &inner.outbox.to_json()),
+            ("POST", ["webhooks"]) => inspect::with_body(call, |body| {
+                let status = body["status"].as_str().filter(|status| ["active", "paused", "disabled"].contains(status));
+                let status = status.ok_or("status is none of active, paused, disabled")?;
+                let hooks: Vec<Value> = inner.store.rows("webhooks").cloned().collect();
+                for mut hook in hooks {
+                    hook["status"] = json!(status);
+                    inner.store.put("webhooks", &hook["id"].to_string(), hook);
+                }
+                Ok(Reply::empty(204))
+            }),
             ("POST", ["generate"]) => {
                 inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, self.clock.now()))
             }

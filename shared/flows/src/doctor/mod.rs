@@ -59,7 +59,7 @@ pub async fn examine(
     let ends: BTreeSet<&str> = flows.values().flat_map(|flow| [flow.from.as_str(), flow.to.as_str()]).collect();
     // Sources first: what the orders of the last year need is asked of the targets.
     let sources: BTreeSet<&str> = flows.values().map(|flow| flow.from.as_str()).collect();
-    let mut years: BTreeMap<&str, Year> = BTreeMap::new();
+    let mut years: BTreeMap<String, Year> = BTreeMap::new();
     let calls = Calls::new(Priority::Orders);
     for name in sources.iter().chain(ends.difference(&sources)) {
         let at = At { engine, tenant, config, name, calls: &calls };
@@ -72,7 +72,7 @@ pub async fn examine(
         found.reached.insert((*name).to_owned());
         for flow in loaded.iter().filter(|flow| flow.flow.from == *name && flow.flow.entity == Entity::Orders) {
             match year::read(engine, flow, &calls).await {
-                Ok(year) => drop(years.insert(flows.get_key_value(&*flow.name).map_or("", |(name, _)| *name), year)),
+                Ok(year) => drop(years.insert(flow.name.clone(), year)),
                 Err(failure) => found.findings.push(named(failure, name).into()),
             }
         }
@@ -106,14 +106,14 @@ struct At<'a> {
 async fn asked(
     at: &At<'_>,
     flows: &BTreeMap<&str, &FlowConfig>,
-    years: &BTreeMap<&str, Year>,
+    years: &BTreeMap<String, Year>,
 ) -> Result<Asked, Failure> {
     let mut asked = Asked::default();
     for (name, flow) in flows.iter().filter(|(_, flow)| flow.from == at.name || flow.to == at.name) {
         asked.entities.push(flow.entity);
         let is_registered = crate::webhooks::registration(at.engine, at.tenant, at.name).await?.is_some();
         asked.writes |= flow.to == at.name || (flow.webhook && !is_registered);
-        if let Some(year) = years.get(name).filter(|_| flow.to == at.name) {
+        if let Some(year) = years.get(*name).filter(|_| flow.to == at.name) {
             asked.currencies.extend(year.currencies.iter().cloned());
         }
     }

@@ -1,4 +1,7 @@
 //! The real connectors, so that they are only looked through: reading ends at a limit, and writing is refused.
+//!
+//! Every method of both ports stands here, also those with a default: one that is not passed on would make a plan decide
+//! by less than a run. A test compares them with the ports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +14,8 @@ use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{
-    Budget, Calls, Change, CustomerLink, Existing, FetchPage, FetchQuery, Picture, Reference, Sent, Source, Systems,
-    Target,
+    Asked, Budget, Calls, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Picture, Reference,
+    Sent, Source, Systems, Target, Window,
 };
 use koppel_core::system::{Lookup, SystemFacts};
 
@@ -93,6 +96,14 @@ impl Source for LimitedSource {
 
     async fn fetch_one(&self, entity: Entity, key: &RecordKey, calls: &Calls) -> Result<Option<SourceRecord>, Failure> {
         self.source.fetch_one(entity, key, calls).await
+    }
+
+    async fn list_changed(&self, window: &Window, calls: &Calls) -> Result<Option<Vec<Changed>>, Failure> {
+        self.source.list_changed(window, calls).await
+    }
+
+    async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        self.source.diagnose(asked, calls).await
     }
 
     async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
@@ -181,9 +192,36 @@ impl Target for ReadOnlyTarget {
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
         self.target.test_connection(calls).await
     }
+
+    async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        self.target.diagnose(asked, calls).await
+    }
 }
 
 /// A plan never comes here; it could not write if it did.
 fn refused() -> Failure {
     Failure::settings(Cause::new("plan_writes_nothing", "a plan writes nothing"))
+}
+
+#[cfg(test)]
+mod tests {
+    /// The methods that a text declares.
+    fn methods(text: &str) -> Vec<&str> {
+        text.split("    async fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect()
+    }
+
+    #[test]
+    fn every_method_of_a_connector_is_passed_on() {
+        let here = include_str!("looking.rs");
+        let (source, target) = here.split_once("struct ReadOnlyTarget").unwrap();
+        for (port, wrapper) in [
+            (include_str!("../../../core/src/ports/source.rs"), source),
+            (include_str!("../../../core/src/ports/target.rs"), target),
+        ] {
+            let (wanted, there) = (methods(port), methods(wrapper));
+            assert!(wanted.len() > 4, "the methods were not found: {wanted:?}");
+            let missing: Vec<_> = wanted.iter().filter(|name| !there.contains(name)).collect();
+            assert!(missing.is_empty(), "not passed on: {missing:?}");
+        }
+    }
 }

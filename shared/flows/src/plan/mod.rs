@@ -13,7 +13,7 @@ mod totals;
 
 use std::sync::Arc;
 
-use koppel_core::error::{Cause, Failure};
+use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::Tenant;
 use koppel_core::message::{FetchTask, Header, Task};
 
@@ -103,8 +103,13 @@ impl Planner {
     /// What was found out. A plan that could not read everything says so as an error.
     pub async fn finish(self) -> Result<Plan, Failure> {
         let Header { tenant, flow, run, .. } = &self.first.header;
-        if let Some(cause) = runs::load(&self.engine, tenant, flow, run).await?.and_then(|run| run.incomplete) {
-            return Err(Failure::settings(cause));
+        let known = runs::load(&self.engine, tenant, flow, run).await?.unwrap_or_default();
+        if let Some(cause) = known.incomplete {
+            return Err(match known.incomplete_class.as_deref() {
+                Some("auth") => Failure::auth(cause),
+                Some("retry") => Failure::retry(RetryReason::Unavailable, None, cause),
+                _ => Failure::settings(cause),
+            });
         }
         let (ended, calls) = runs::results(&self.engine, tenant, flow, run).await?;
         let fetched = runs::funnel(&self.engine, tenant, flow, run).await?.fetched;
