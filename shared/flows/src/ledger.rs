@@ -34,6 +34,8 @@ pub enum State {
     Parked,
     /// The source has it no longer, and it was not delivered.
     Gone,
+    /// There is nothing to deliver: it was left out for good, unless that changes.
+    Skipped,
 }
 
 /// One ledger entry.
@@ -157,7 +159,7 @@ async fn claim_unless(
                 }
                 search_first = true;
             }
-            State::Delivered | State::Exists | State::Rejected | State::Parked | State::Gone => {}
+            State::Delivered | State::Exists | State::Rejected | State::Parked | State::Gone | State::Skipped => {}
         }
     }
     let was_waiting = before.is_some();
@@ -294,7 +296,7 @@ pub async fn mark_gone(
     let now = engine.clock.now();
     let marked = match entry.state {
         State::Delivered | State::Claimed | State::Exists => entry.clone(),
-        State::Rejected | State::Parked | State::Gone => {
+        State::Rejected | State::Parked | State::Gone | State::Skipped => {
             without_target(State::Gone, Outcome::Skipped, Step::Fetch, header, now)
         }
     };

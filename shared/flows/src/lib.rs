@@ -23,6 +23,7 @@ pub mod plan;
 pub mod privacy;
 mod products;
 mod rates;
+pub mod refunds;
 pub mod rows;
 pub mod runs;
 mod same;

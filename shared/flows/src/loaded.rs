@@ -41,6 +41,8 @@ pub struct LoadedFlow {
     pub target_facts: &'static SystemFacts,
     /// Native record → canonical document.
     pub source_rows: Mapping,
+    /// Of a flow of refunds: the native order that was refunded → canonical order.
+    pub original_rows: Option<Mapping>,
     /// Canonical document → native payload.
     pub target_rows: Mapping,
     /// Canonical customer → native payload, for flows that need a customer first.
@@ -74,7 +76,7 @@ impl LoadedFlow {
     /// The way of this flow's records.
     pub fn way(&self) -> Way {
         match self.flow.entity {
-            Entity::Orders => Way::Documents,
+            Entity::Orders | Entity::Refunds => Way::Documents,
             Entity::Customers if keeps_debtors(self.target_facts) => Way::Debtors,
             Entity::Customers | Entity::Products | Entity::Stock | Entity::Prices => Way::Kept,
         }
@@ -148,6 +150,7 @@ pub(crate) async fn remember(
         source_facts: parts.source_facts,
         target_facts: parts.target_facts,
         source_rows: parts.source_rows,
+        original_rows: parts.original_rows,
         target_rows: parts.target_rows,
         customer_rows: parts.customer_rows,
         condition: parts.condition,
@@ -169,6 +172,7 @@ pub struct Prepared {
     source_facts: &'static SystemFacts,
     target_facts: &'static SystemFacts,
     source_rows: Mapping,
+    original_rows: Option<Mapping>,
     target_rows: Mapping,
     customer_rows: Option<Mapping>,
     condition: Option<Expression>,
@@ -207,10 +211,14 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
             None
         }
     };
-    let (own_source, own_target, own_customer) = rows::split_user_rows(&flow.map);
+    let (mut own_source, own_target, own_customer) = rows::split_user_rows(&flow.map);
+    let original_rows = (flow.entity == Entity::Refunds).then(|| {
+        let own_original = crate::refunds::split_rows(config, &flow, &mut own_source);
+        keep(rows::compile(source_facts, Side::Source, Entity::Orders, None, &own_original, file))
+    });
     let source_rows = keep(rows::compile(source_facts, Side::Source, flow.entity, None, &own_source, file));
     let target_rows = keep(rows::compile(target_facts, Side::Target, flow.entity, document, &own_target, file));
-    let needs_customer = matches!(flow.entity, Entity::Orders | Entity::Customers)
+    let needs_customer = (flow.entity.is_order() || flow.entity == Entity::Customers)
         && keeps_debtors(target_facts)
         && target_facts.rows_for(Side::Target, Entity::Customers, None).is_some();
     let customer_rows = needs_customer
@@ -255,6 +263,7 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
             source_facts,
             target_facts,
             source_rows,
+            original_rows: original_rows.flatten(),
             target_rows,
             customer_rows: customer_rows.flatten(),
             condition,
@@ -299,6 +308,7 @@ pub(crate) fn unknown_system(systems: &dyn Systems, system: &str, connection: &s
 fn priority_of(entity: Entity) -> Priority {
     match entity {
         Entity::Orders => Priority::Orders,
+        Entity::Refunds => Priority::Refunds,
         Entity::Customers => Priority::Customers,
         Entity::Stock => Priority::Stock,
         Entity::Prices => Priority::Prices,

@@ -20,7 +20,7 @@ fn parts(line: &Line, decimals: u32) -> Option<Vec<Line>> {
     let taxes: Vec<&LineTax> =
         line.taxes.iter().filter(|tax| !tax.rate_percent.is_zero() && !tax.amount.is_zero()).collect();
     // A quantity cannot be divided among rates: only what is there once can be.
-    if taxes.len() < 2 || line.net.is_zero() || line.quantity != Decimal::ONE {
+    if taxes.len() < 2 || line.net.is_zero() || line.quantity.abs() != Decimal::ONE {
         return None;
     }
     let unit = Decimal::new(1, decimals);

@@ -176,6 +176,7 @@ fn decide_item(line: &mut Line, settings: &FlowSettings) -> Result<Option<(&'sta
         LineKind::Shipping => (&settings.shipping_item, "shipping_item", line.source_code.clone()),
         LineKind::Fee => (&settings.fee_item, "fee_item", line.description.clone()),
         LineKind::Discount => (&settings.discount_item, "discount_item", line.description.clone()),
+        LineKind::Refund => (&settings.refund_item, "refund_item", line.rate_percent().normalize().to_string()),
         LineKind::Rounding => return Ok(None),
     };
     if line.kind == LineKind::Product && !line.sku.trim().is_empty() {

@@ -38,6 +38,7 @@ pub fn order(lines: Vec<Line>, total: &str, total_tax: &str) -> Order {
         shipping: Shipping::default(),
         coupons: Vec::new(),
         refunds: Vec::new(),
+        credits: None,
         note: String::new(),
         custom: Default::default(),
         codes: Default::default(),

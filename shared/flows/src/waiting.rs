@@ -94,7 +94,8 @@ pub async fn put_waiting(
     Ok(())
 }
 
-fn back_off(times: u32) -> TimeDelta {
+/// How long a record waits that was put on the list this often.
+pub(crate) fn back_off(times: u32) -> TimeDelta {
     let minutes = 15_i64.saturating_mul(1_i64 << times.saturating_sub(1).min(7));
     TimeDelta::minutes(minutes.min(24 * 60))
 }

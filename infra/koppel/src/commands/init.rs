@@ -26,7 +26,7 @@ pub struct Args {
     /// System to write to, such as exact-online
     #[arg(long, value_name = "SYSTEM")]
     to: String,
-    /// What is moved: orders, products, stock, customers or prices
+    /// What is moved: orders, refunds, products, stock, customers or prices
     #[arg(long, value_name = "ENTITY", default_value = "orders")]
     entity: String,
     /// What an order becomes; the first that the target takes when left out
@@ -87,7 +87,7 @@ fn known_system(systems: &dyn Systems, id: &str, row: &str) -> Result<&'static S
 }
 
 fn document(to: &SystemFacts, entity: Entity, asked: Option<&str>) -> Result<Option<DocumentType>, CliError> {
-    if entity != Entity::Orders || to.documents.is_empty() {
+    if !entity.is_order() || to.documents.is_empty() {
         return match asked {
             None => Ok(None),
             Some(_) => {

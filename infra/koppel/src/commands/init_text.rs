@@ -137,8 +137,8 @@ fn flow(text: &mut String, pair: &Pair) {
         "    schedule: { every: 5m }                      # or { cron: \"*/10 7-19 * * 1-5\", timezone: Europe/Amsterdam }\n    \
          # since: 2026-01-01                          # nothing older is read\n",
     );
-    if pair.entity == Entity::Orders {
-        text.push_str(ORDER_FILTER);
+    if pair.entity.is_order() {
+        text.push_str(if pair.entity == Entity::Refunds { REFUND_FILTER } else { ORDER_FILTER });
         text.push_str("    settings:\n");
         for (lookup, lines) in ORDER_SETTINGS {
             if lookup.is_none_or(|lookup| pair.to.lookups.contains(&lookup)) {
@@ -154,7 +154,11 @@ const ORDER_FILTER: &str = "    filter:
       # where: 'source.total | number > 0'       # a condition over the record of the shop
 ";
 
-/// Settings of order flows, with the list of the target that each needs.
+const REFUND_FILTER: &str = "    filter: {}
+      # where: 'source.refund.amount | number > 0'  # a condition over the refund and its order (source.order)
+";
+
+/// Settings of flows of orders and refunds, with the list of the target that each needs.
 const ORDER_SETTINGS: [(Option<Lookup>, &str); 10] = [
     (
         Some(Lookup::VatCode),
@@ -193,6 +197,7 @@ const ORDER_SETTINGS: [(Option<Lookup>, &str); 10] = [
       # shipping_item: \"VERZENDKOSTEN\"
       # fee_item: \"TOESLAG\"
       # discount_item: \"KORTING\"
+      # refund_item: \"TERUGBETALING\"            # amounts given back without lines
 ",
     ),
     (

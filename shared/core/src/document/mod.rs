@@ -9,7 +9,7 @@ mod stock;
 
 pub use address::Address;
 pub use customer::{Company, Customer, Person};
-pub use order::{Codes, Coupon, Line, LineKind, LineTax, Order, Payment, Refund, Shipping, TaxTotal};
+pub use order::{Codes, Coupon, Credits, Line, LineKind, LineTax, Order, Payment, Refund, Shipping, TaxTotal};
 pub use price::{Price, PriceBreak};
 pub use product::{Attribute, Category, Image, Product, ProductKind, Variation};
 pub use stock::{StockLevel, StockPosition};
@@ -32,6 +32,8 @@ pub type CustomFields = BTreeMap<String, serde_json::Value>;
 pub enum Entity {
     /// Sales orders of a shop.
     Orders,
+    /// What a shop gives back of its orders.
+    Refunds,
     /// Articles, with their variations.
     Products,
     /// Quantities on hand.
@@ -44,12 +46,19 @@ pub enum Entity {
 
 impl Entity {
     /// All entities.
-    pub const ALL: [Self; 5] = [Self::Orders, Self::Products, Self::Stock, Self::Customers, Self::Prices];
+    pub const ALL: [Self; 6] =
+        [Self::Orders, Self::Refunds, Self::Products, Self::Stock, Self::Customers, Self::Prices];
+
+    /// Its records are orders, or credit orders: they become documents in books.
+    pub fn is_order(self) -> bool {
+        matches!(self, Self::Orders | Self::Refunds)
+    }
 
     /// Name in configuration and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
+            Self::Refunds => "refunds",
             Self::Products => "products",
             Self::Stock => "stock",
             Self::Customers => "customers",
@@ -71,14 +80,14 @@ impl FromStr for Entity {
         Self::ALL.into_iter().find(|e| e.name() == text).ok_or_else(|| {
             let near = nearest(text, Self::ALL.iter().map(|e| e.name()));
             Cause::new("unknown_entity", format!("«{text}» is not an entity")).advice(near.map_or_else(
-                || "use orders, products, stock, customers or prices".into(),
+                || "use orders, refunds, products, stock, customers or prices".into(),
                 |n| format!("did you mean «{n}»?"),
             ))
         })
     }
 }
 
-/// The document that an order becomes in the target.
+/// The document that an order becomes in the target; a refund becomes one that credits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentType {
@@ -108,7 +117,7 @@ impl DocumentType {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Document {
-    /// An order.
+    /// An order, or one that credits another.
     Order(Box<Order>),
     /// An article.
     Product(Box<Product>),
@@ -124,6 +133,7 @@ impl Document {
     /// The entity this document belongs to.
     pub fn entity(&self) -> Entity {
         match self {
+            Self::Order(order) if order.credits.is_some() => Entity::Refunds,
             Self::Order(_) => Entity::Orders,
             Self::Product(_) => Entity::Products,
             Self::StockLevel(_) => Entity::Stock,

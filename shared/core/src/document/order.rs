@@ -57,6 +57,9 @@ pub struct Order {
     /// Refunds that the source shows on the order.
     #[serde(default)]
     pub refunds: Vec<Refund>,
+    /// What it credits: then it is a refund, and every quantity and amount is what is given back, negative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<Credits>,
     /// What the customer wrote.
     #[serde(default)]
     pub note: String,
@@ -96,6 +99,8 @@ pub enum LineKind {
     Fee,
     /// A discount that is a line of its own.
     Discount,
+    /// An amount that is given back without saying for which line.
+    Refund,
     /// A rounding difference, added by the proof of cents.
     Rounding,
 }
@@ -108,6 +113,7 @@ impl LineKind {
             Self::Shipping => "shipping",
             Self::Fee => "fee",
             Self::Discount => "discount",
+            Self::Refund => "refund",
             Self::Rounding => "rounding",
         }
     }
@@ -223,7 +229,7 @@ pub struct Coupon {
     pub discount_tax: Decimal,
 }
 
-/// A refund that the source shows on the order.
+/// A refund: what the source shows of it on the order, or the whole of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Refund {
@@ -233,4 +239,30 @@ pub struct Refund {
     pub reason: String,
     /// Amount given back, tax included, positive.
     pub total: Decimal,
+    /// When it was given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<DateTime<Utc>>,
+    /// Date of the credit document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<NaiveDate>,
+    /// What is given back of each line, negative as the books take it; `id` is the line of the order. None when only an
+    /// amount is given back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
+}
+
+/// What an order credits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Credits {
+    /// Reference of the original document in the target.
+    pub reference: String,
+    /// Id of the original order in the source.
+    pub order: String,
+    /// Id of the refund in the source.
+    pub refund: String,
+    /// Why.
+    pub reason: String,
+    /// Nothing is left of the original order: all that was paid has been given back.
+    pub full: bool,
 }

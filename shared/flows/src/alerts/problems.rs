@@ -265,6 +265,8 @@ fn noun(entity: Entity, count: u64) -> &'static str {
     match (entity, count) {
         (Entity::Orders, 1) => "order",
         (Entity::Orders, _) => "orders",
+        (Entity::Refunds, 1) => "refund",
+        (Entity::Refunds, _) => "refunds",
         (Entity::Products, 1) => "product",
         (Entity::Products, _) => "products",
         (Entity::Customers, 1) => "customer",

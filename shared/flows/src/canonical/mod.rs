@@ -4,6 +4,7 @@ use koppel_core::document::Entity;
 use koppel_mapping::{Checks, FieldCatalogue, Value};
 
 const ORDER: &str = include_str!("order.yaml");
+const REFUND: &str = include_str!("refund.yaml");
 const PRODUCT: &str = include_str!("product.yaml");
 const STOCK: &str = include_str!("stock.yaml");
 const CUSTOMER: &str = include_str!("customer.yaml");
@@ -26,7 +27,8 @@ pub fn target_checks(entity: Entity, fields: FieldCatalogue) -> Checks {
 /// The name under which target rows see a document.
 pub fn name(entity: Entity) -> &'static str {
     match entity {
-        Entity::Orders => "order",
+        // A refund is an order that credits another.
+        Entity::Orders | Entity::Refunds => "order",
         Entity::Products => "product",
         Entity::Stock => "stock",
         Entity::Customers => "customer",
@@ -37,6 +39,7 @@ pub fn name(entity: Entity) -> &'static str {
 fn canonical(entity: Entity) -> Option<FieldCatalogue> {
     let (file, text) = match entity {
         Entity::Orders => ("canonical/order.yaml", ORDER),
+        Entity::Refunds => ("canonical/refund.yaml", REFUND),
         Entity::Products => ("canonical/product.yaml", PRODUCT),
         Entity::Stock => ("canonical/stock.yaml", STOCK),
         Entity::Customers => ("canonical/customer.yaml", CUSTOMER),
@@ -56,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_canonical_catalogues_parse() {
-        for text in [ORDER, PRODUCT, STOCK, CUSTOMER] {
+        for text in [ORDER, REFUND, PRODUCT, STOCK, CUSTOMER] {
             assert!(FieldCatalogue::parse("canonical.yaml", text).is_ok());
         }
     }

@@ -142,7 +142,7 @@ pub struct FlowConfig {
     /// What is moved.
     #[schemars(with = "String")]
     pub entity: Entity,
-    /// What an order becomes.
+    /// What an order becomes, or what credits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub document: Option<DocumentType>,
@@ -321,6 +321,9 @@ pub struct FlowSettings {
     /// Item for discounts that are lines of their own. Table key: name of the discount.
     #[serde(skip_serializing_if = "Setting::is_unset")]
     pub discount_item: Setting,
+    /// Item for amounts that are given back without lines. Table key: the VAT rate, such as `21`.
+    #[serde(skip_serializing_if = "Setting::is_unset")]
+    pub refund_item: Setting,
     /// Debtor for orders without a customer of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_customer: Option<DefaultCustomer>,

@@ -102,10 +102,10 @@ pub(crate) fn document_of(
         );
     }
     match (flow.entity, flow.document) {
-        (Entity::Orders, document) if !target.documents.is_empty() => {
+        (Entity::Orders | Entity::Refunds, document) if !target.documents.is_empty() => {
             let names = || target.documents.iter().map(|d| d.name()).collect::<Vec<_>>().join(", ");
             let document = document.ok_or_else(|| {
-                Cause::new("missing_key", "an order flow says what an order becomes")
+                Cause::new("missing_key", format!("a flow of {} says what they become", flow.entity))
                     .advice(format!("add «document:» with one of {}", names()))
                     .in_row("document")
             })?;

@@ -4,6 +4,7 @@ mod customers;
 mod debtors;
 mod kept;
 mod open;
+mod originals;
 mod references;
 
 use std::collections::BTreeMap;
@@ -24,9 +25,10 @@ use crate::privacy::content_hash;
 use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::settle;
-use crate::{canonical, connections, on_their_way, waiting};
+use crate::{canonical, connections, on_their_way, refunds, waiting};
 
 use customers::{Buyer, Customers, Updating};
+use originals::Originals;
 use references::References;
 
 /// Runs the step.
@@ -100,6 +102,7 @@ async fn decide_chunk(
     let references = References::resolve(engine, flow, &*target, codes, calls).await?;
     let buyers: Vec<Buyer<'_>> = orders.iter().map(|order| Buyer::of(order)).collect();
     let customers = Customers::resolve(engine, flow, &*target, &buyers, calls).await?;
+    let originals = Originals::look(engine, flow, &*target, &orders, calls).await?;
 
     let mut decisions = Vec::new();
     for (record, entry, hash) in open {
@@ -108,6 +111,11 @@ async fn decide_chunk(
         // A claim without a result is settled by the write step, which knows whose document was found.
         if let Some(existing) = existing.filter(|_| !claimed) {
             results.push(exists(engine, flow, header, record, entry.as_ref(), existing).await?);
+            continue;
+        }
+        if !claimed && let Some(missing) = originals.missing(record) {
+            let result = originals.without(engine, flow, header, (record, entry.as_ref()), missing).await?;
+            results.push(describe(result, record));
             continue;
         }
         match decide(engine, flow, record, hash, &references, &customers) {
@@ -178,6 +186,7 @@ async fn exists(
     };
     on_their_way::forget(engine, flow, &record.key).await?;
     ledger::settle(engine, &flow.tenant, &flow.name, &record.key, before, &entry).await?;
+    refunds::original_arrived(engine, flow, &record.key).await?;
     if before.is_some() {
         crate::waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
     }
@@ -258,6 +267,10 @@ fn document_hash(document: &Document) -> String {
         }
         if let Some(payment) = order.get_mut("payment").and_then(serde_json::Value::as_object_mut) {
             payment.remove("paid_at");
+        }
+        // Another refund of the same order does not change this one.
+        if let Some(credits) = order.get_mut("credits").and_then(serde_json::Value::as_object_mut) {
+            credits.remove("full");
         }
     }
     content_hash(&value)

@@ -141,7 +141,7 @@ fn gone_cause(target: &str, state: Option<State>, number: &str) -> Cause {
             format!("the source no longer has this record, and it is not known whether it reached {target}"),
         )
         .advice(format!("look for it in {target}, and cancel it by hand when it is there")),
-        Some(State::Rejected | State::Parked | State::Gone) | None => {
+        Some(State::Rejected | State::Parked | State::Gone | State::Skipped) | None => {
             Cause::new("gone", "the source no longer has this record")
         }
     }

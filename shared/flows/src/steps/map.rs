@@ -20,7 +20,7 @@ use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::settings::decide_order_codes;
 use crate::steps::settle;
-use crate::{customers, on_their_way, origin, products, rates, stock, trail, waiting};
+use crate::{customers, on_their_way, origin, products, rates, refunds, stock, trail, waiting};
 
 /// Runs the step.
 pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
@@ -115,8 +115,15 @@ pub(super) fn map_record(
         Entity::Orders => {
             let mut order: Order = read_document(&json)?;
             sheet = complete_order(flow, &mut order)?;
-            warnings = order_warnings(&order);
+            if !refunds::are_handled(&flow.config, &flow.flow) {
+                warnings = order_warnings(&order);
+            }
             Document::Order(Box::new(order))
+        }
+        Entity::Refunds => {
+            let mut credit = refunds::credit(original(engine, flow, record)?, read_document(&json)?)?;
+            sheet = complete_order(flow, &mut credit)?;
+            Document::Order(Box::new(credit))
         }
         Entity::Products => {
             let mut product: Product = read_document(&json)?;
@@ -163,6 +170,17 @@ pub(crate) fn order_of(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord
     Ok(Some(order))
 }
 
+/// The order that a refund belongs to, which its record brings along.
+fn original(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Order, Failure> {
+    let rows = flow.original_rows.as_ref().ok_or_else(|| {
+        Failure::settings(Cause::new("not_supported", format!("{} has no orders to refund", flow.source_facts.name)))
+    })?;
+    let source = Value::from_json(&record.raw["order"]);
+    let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
+    let value = rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
+    read_document(&value.to_json())
+}
+
 /// Why the filter leaves a record out; `None` when it passes.
 pub(super) fn filtered(flow: &LoadedFlow, record: &SourceRecord, scope: &Scope<'_>) -> Result<Option<Cause>, Failure> {
     let wanted = &flow.flow.filter.status;
@@ -190,7 +208,9 @@ pub(super) fn filtered(flow: &LoadedFlow, record: &SourceRecord, scope: &Scope<'
 }
 
 pub(super) fn status_of(raw: &serde_json::Value) -> String {
-    raw.get("status").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    // A refund has no status; that of its order counts.
+    let status = raw.get("status").or_else(|| raw.pointer("/order/status"));
+    status.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn read_document<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, Failure> {
@@ -270,7 +290,7 @@ fn order_warnings(order: &Order) -> Vec<Cause> {
                     order.currency
                 ),
             )
-            .advice("book the credit note by hand")
+            .advice("book the credit note by hand, or add a flow with «entity: refunds» between the same connections")
         })
         .collect()
 }

@@ -22,7 +22,7 @@ use crate::loaded::{LoadedFlow, Way, flow_of_version};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::check::describe;
 use crate::steps::settle;
-use crate::{connections, on_their_way, trail, waiting};
+use crate::{connections, on_their_way, refunds, trail, waiting};
 
 /// One invocation writes for this long, then hands the rest to another.
 const WRITE_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -191,6 +191,7 @@ async fn deliver(
             }
             on_their_way::forget(engine, flow, &decision.record.key).await?;
             ledger::commit(engine, claim, entry).await?;
+            refunds::original_arrived(engine, flow, &decision.record.key).await?;
             Ok(sent)
         }
         // The answer is lost: the claim stays without a result, and the next one searches before it writes.

@@ -232,6 +232,7 @@ impl Till {
             shipping: Shipping::default(),
             coupons: Vec::new(),
             refunds: Vec::new(),
+            credits: None,
             note: String::new(),
             custom: Default::default(),
             codes: Default::default(),

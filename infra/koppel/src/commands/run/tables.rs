@@ -10,7 +10,8 @@ use crate::output::{Table, amount};
 /// The table for records of this entity.
 pub fn of(entity: Entity, records: &[RecordResult]) -> Table {
     match entity {
-        Entity::Orders => orders(records),
+        Entity::Orders => orders("order", records),
+        Entity::Refunds => orders("refund", records),
         Entity::Products => kept("article", records),
         Entity::Stock => kept("stock of", records),
         Entity::Customers => kept("customer", records),
@@ -18,9 +19,9 @@ pub fn of(entity: Entity, records: &[RecordResult]) -> Table {
     }
 }
 
-fn orders(records: &[RecordResult]) -> Table {
+fn orders(what: &'static str, records: &[RecordResult]) -> Table {
     let mut table = Table::new(&[
-        ("order", Column::Left),
+        (what, Column::Left),
         ("status", Column::Left),
         ("action", Column::Left),
         ("number", Column::Left),
