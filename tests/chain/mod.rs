@@ -14,6 +14,7 @@ mod orders;
 mod plan;
 mod plan_kept;
 mod products;
+mod refunds;
 mod reports;
 mod stale;
 mod stock;

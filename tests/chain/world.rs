@@ -96,15 +96,16 @@ impl World {
 
     /// Runs the flow for a scope.
     pub async fn run_scope(&self, scope: Scope) -> Ended {
-        self.start_and_finish(FLOW, scope).await
+        self.run_flow_scope(FLOW, scope).await
     }
 
     /// Runs another flow once.
     pub async fn run_flow(&self, flow: &str) -> Ended {
-        self.start_and_finish(flow, Scope::default()).await
+        self.run_flow_scope(flow, Scope::default()).await
     }
 
-    async fn start_and_finish(&self, flow: &str, scope: Scope) -> Ended {
+    /// Runs another flow for a scope.
+    pub async fn run_flow_scope(&self, flow: &str, scope: Scope) -> Ended {
         let run = runs::start(&self.embedded.engine, &self.tenant, flow, scope).await.expect("a run starts");
         self.finish_flow(flow, run.expect("no run is open")).await
     }
@@ -114,7 +115,8 @@ impl World {
         self.finish_flow(FLOW, run).await
     }
 
-    async fn finish_flow(&self, flow: &str, run: String) -> Ended {
+    /// Drives the host until a run of this flow has ended.
+    pub async fn finish_flow(&self, flow: &str, run: String) -> Ended {
         let (engine, tenant) = (&self.embedded.engine, &self.tenant);
         self.drain().await;
         let ended = koppel_flows::steps::end_run(engine, tenant, flow).await.expect("end");

@@ -123,7 +123,8 @@ fn given_back_of(original: &Order, given: &Line) -> Line {
 
 /// An order has arrived: its refunds need not wait for it any longer.
 pub async fn original_arrived(engine: &Engine, flow: &LoadedFlow, order: &RecordKey) -> Result<(), Failure> {
-    let Some((name, _)) = beside(&flow.config, &flow.flow, Entity::Refunds).filter(|_| flow.flow.entity == Entity::Orders)
+    let Some((name, _)) =
+        beside(&flow.config, &flow.flow, Entity::Refunds).filter(|_| flow.flow.entity == Entity::Orders)
     else {
         return Ok(());
     };

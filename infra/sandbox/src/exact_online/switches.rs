@@ -66,7 +66,7 @@ pub struct Switches {
     pub closed_period_for_orders: bool,
     /// Currencies of the administration, with what one of them is worth in its own currency.
     pub currencies: BTreeMap<String, String>,
-    /// `positive`, `negative` or `any`: sign of the lines of credit notes (8021, 8024).
+    /// `positive`, `negative` or `any`: sign of the lines of credit notes (8021, 8024), taken together.
     pub credit_line_sign: String,
     /// `Class_01` … must name a property of that assortment.
     pub item_class_must_exist: bool,

@@ -254,6 +254,29 @@ impl Ctx<'_> {
 }
 
 impl WooCommerce {
+    /// A refund as the shop's own staff makes it: without a key.
+    fn refund(&self, inner: &mut Inner, call: &Call, order: &str) -> Reply {
+        let mut call = call.clone();
+        call.headers.push(("content-type".into(), "application/json".into()));
+        let mut ctx = Ctx {
+            store: &mut inner.store,
+            switches: &inner.switches,
+            key: keys().iter().find(|key| key.read && key.write),
+            params: Params::of(&call),
+            call: &call,
+            now: self.clock.now(),
+            site: &self.site,
+            happened: Vec::new(),
+            pings: Vec::new(),
+        };
+        let reply = id(order).and_then(|order| refunds::create(&mut ctx, order)).unwrap_or_else(|reply| reply);
+        let happened = std::mem::take(&mut ctx.happened);
+        if reply.is_success() {
+            inner.outbox.queue(&inner.store, &happened);
+        }
+        reply
+    }
+
     fn route(&self, ctx: &mut Ctx<'_>, parts: &[&str]) -> Result<Reply, Reply> {
         let overridden = ctx.params.get("_method").or(ctx.call.header("x-http-method-override")).map(str::to_uppercase);
         let method = match overridden {
@@ -447,6 +470,7 @@ impl System for WooCommerce {
                 inner.outbox.queue(&inner.store, &happened);
                 Ok(reply)
             }),
+            ("POST", ["orders", order, "refunds"]) => self.refund(inner, call, order),
             ("DELETE", ["orders", order]) => {
                 Reply::empty(if inner.store.delete("orders", order).is_some() { 204 } else { 404 })
             }

@@ -1,9 +1,11 @@
-//! Exact Online: orders become sales orders, invoices or sales entries; customers become debtors; stock is read.
+//! Exact Online: orders become sales orders, invoices or sales entries, refunds what credits them; customers become
+//! debtors; products and stock are read.
 //!
 //! See `README.md` in this folder for its facts, its quirks, and what is to be confirmed on a live account.
 
 pub mod auth;
 mod client;
+mod credit;
 mod customers;
 mod diagnose;
 mod documents;
@@ -27,7 +29,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     name: "Exact Online",
     kind: SystemKind::Erp,
     gets: &[Entity::Products, Entity::Stock],
-    sends: &[Entity::Orders, Entity::Customers],
+    sends: &[Entity::Orders, Entity::Refunds, Entity::Customers],
     documents: &[
         DocumentType::SalesOrder,
         DocumentType::SalesInvoice,
@@ -47,26 +49,14 @@ pub static FACTS: SystemFacts = SystemFacts {
     },
     default_lanes: 1,
     rows: &[
-        order_rows(
-            DocumentType::SalesOrder,
-            "exact-online/rows/order.sales-order.yaml",
-            include_str!("rows/order.sales-order.yaml"),
-        ),
-        order_rows(
-            DocumentType::SalesInvoice,
-            "exact-online/rows/order.sales-invoice.yaml",
-            include_str!("rows/order.sales-invoice.yaml"),
-        ),
-        order_rows(
-            DocumentType::DirectInvoice,
-            "exact-online/rows/order.direct-invoice.yaml",
-            include_str!("rows/order.direct-invoice.yaml"),
-        ),
-        order_rows(
-            DocumentType::FinancialEntry,
-            "exact-online/rows/order.financial-entry.yaml",
-            include_str!("rows/order.financial-entry.yaml"),
-        ),
+        document_rows(Entity::Orders, DocumentType::SalesOrder),
+        document_rows(Entity::Orders, DocumentType::SalesInvoice),
+        document_rows(Entity::Orders, DocumentType::DirectInvoice),
+        document_rows(Entity::Orders, DocumentType::FinancialEntry),
+        document_rows(Entity::Refunds, DocumentType::SalesOrder),
+        document_rows(Entity::Refunds, DocumentType::SalesInvoice),
+        document_rows(Entity::Refunds, DocumentType::DirectInvoice),
+        document_rows(Entity::Refunds, DocumentType::FinancialEntry),
         RowsFile {
             side: Side::Target,
             entity: Entity::Customers,
@@ -93,8 +83,23 @@ pub static FACTS: SystemFacts = SystemFacts {
     settings: include_str!("settings.yaml"),
 };
 
-const fn order_rows(document: DocumentType, name: &'static str, text: &'static str) -> RowsFile {
-    RowsFile { side: Side::Target, entity: Entity::Orders, document: Some(document), name, text }
+/// A refund is posted by the rows of the document that it credits.
+const fn document_rows(entity: Entity, document: DocumentType) -> RowsFile {
+    let (name, text) = match document {
+        DocumentType::SalesOrder => {
+            ("exact-online/rows/order.sales-order.yaml", include_str!("rows/order.sales-order.yaml"))
+        }
+        DocumentType::SalesInvoice => {
+            ("exact-online/rows/order.sales-invoice.yaml", include_str!("rows/order.sales-invoice.yaml"))
+        }
+        DocumentType::DirectInvoice => {
+            ("exact-online/rows/order.direct-invoice.yaml", include_str!("rows/order.direct-invoice.yaml"))
+        }
+        DocumentType::FinancialEntry => {
+            ("exact-online/rows/order.financial-entry.yaml", include_str!("rows/order.financial-entry.yaml"))
+        }
+    };
+    RowsFile { side: Side::Target, entity, document: Some(document), name, text }
 }
 
 /// The connector of one connection.
@@ -104,6 +109,7 @@ pub struct ExactOnline {
     attributes: source::attributes::Attributes,
     /// Currency of sales prices.
     currency: String,
+    credit_lines: credit::Sign,
 }
 
 impl ExactOnline {
@@ -114,6 +120,7 @@ impl ExactOnline {
             variants: source::variants::Variants::of(connection)?,
             attributes: source::attributes::Attributes::of(connection)?,
             currency: auth::Site::of(connection)?.currency(connection)?,
+            credit_lines: credit::Sign::of(connection)?,
         })
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::ExactOnline;
 use super::documents::{REFERENCE, Shape};
-use super::{customers, diagnose, lookups, odata};
+use super::{credit, customers, diagnose, lookups, odata};
 
 #[async_trait]
 impl Target for ExactOnline {
@@ -77,17 +77,18 @@ impl Target for ExactOnline {
         calls: &Calls,
     ) -> Result<Sent, Failure> {
         let shape = Shape::of(document);
-        let body = shape.body(payload, customer, delivery_key)?;
+        let mut body = shape.body(payload, customer, delivery_key)?;
+        self.credit_lines.turn(&mut body, shape.lines);
         let answer = match self.client.create(shape.entity, body.clone(), calls).await {
             // An account that was found as a prospect may come here straight from the search. Exact refuses it until it
             // is a customer; a refusal changed nothing, so the same document is posted once more.
             Err(Failure::Reject(_)) if customers::is_no_customer_yet(customer) => {
                 customers::promote(&self.client, &mut customer.clone(), calls).await?;
-                self.client.create(shape.entity, body, calls).await?
+                self.client.create(shape.entity, body.clone(), calls).await?
             }
             other => other?,
         };
-        shape.sent(payload, &answer)
+        Ok(credit::answered(&body, shape.sent(payload, &answer)?))
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use koppel_core::document::{DocumentType, Entity};
+use koppel_core::document::DocumentType;
 use koppel_core::ports::Systems;
 use koppel_core::system::Side;
 use koppel_mapping::{Checks, FieldCatalogue, RowFile, compile};
@@ -76,13 +76,15 @@ fn rule_3_rows_are_complete_and_compile() {
         for entity in facts.gets.iter().filter(|entity| facts.rows_for(Side::Source, **entity, None).is_none()) {
             breaches.push(format!("no source rows for {entity}"));
         }
-        for document in facts.documents {
-            if facts.rows_for(Side::Target, Entity::Orders, Some(*document)).is_none() {
-                breaches.push(format!("no target rows for {}", document.name()));
+        // Orders and refunds are written as documents.
+        for entity in facts.sends.iter().filter(|entity| entity.is_order()) {
+            for document in facts.documents {
+                if facts.rows_for(Side::Target, *entity, Some(*document)).is_none() {
+                    breaches.push(format!("no target rows for {entity} as {}", document.name()));
+                }
             }
         }
-        // Orders are written as documents.
-        let kept = facts.sends.iter().filter(|entity| **entity != Entity::Orders);
+        let kept = facts.sends.iter().filter(|entity| !entity.is_order());
         for entity in kept.filter(|entity| facts.rows_for(Side::Target, **entity, None).is_none()) {
             breaches.push(format!("no target rows for {entity}"));
         }

@@ -20,7 +20,7 @@ use crate::http::{Answer, Deps, HttpClient, Request};
 /// Below the shop's address.
 const API: &str = "wp-json/wc/v3";
 /// Decimals of amounts: enough to recompute the tax of each rate.
-const DECIMALS: &str = "6";
+pub const DECIMALS: &str = "6";
 
 /// Most records a page.
 pub const LARGEST_PAGE: usize = 100;
@@ -41,6 +41,8 @@ pub struct List {
 pub enum Listed {
     /// Orders, with decimals enough to recompute the tax of each rate.
     Orders,
+    /// Refunds over all orders, by the moment they were made; WooCommerce 9.0 or later.
+    Refunds,
     /// Products, without their variations.
     Products,
     /// Which variations there are, over all products; WooCommerce 10.3 or later.
@@ -53,16 +55,25 @@ impl Listed {
     fn path(self) -> &'static str {
         match self {
             Self::Orders => "orders",
+            Self::Refunds => "refunds",
             Self::Products => "products",
             Self::Variations => "variations",
             Self::Customers => "customers",
         }
     }
 
+    /// The filter for what is new since a moment. A refund has no date of a change: it is made once.
+    fn since(self) -> &'static str {
+        match self {
+            Self::Refunds => "after",
+            _ => "modified_after",
+        }
+    }
+
     /// What is asked for beside the part.
     fn query(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Orders => &[("dp", DECIMALS)],
+            Self::Orders | Self::Refunds => &[("dp", DECIMALS)],
             Self::Products => &[],
             Self::Variations => &[("_fields", "id,parent_id")],
             Self::Customers => &[("role", "all")],
@@ -158,7 +169,7 @@ impl WooCommerceClient {
     pub async fn part(&self, listed: Listed, part: &Part, calls: &Calls) -> Result<List, Failure> {
         let mut request = Request::get(format!("{API}/{}", listed.path()));
         if let Some(moment) = part.modified_after {
-            request = request.query("modified_after", gmt(moment)).query("dates_are_gmt", "true");
+            request = request.query(listed.since(), gmt(moment)).query("dates_are_gmt", "true");
         }
         request = request
             .query("orderby", "id")

@@ -1,6 +1,6 @@
 //! WooCommerce: a shop, over its REST API v3.
 //!
-//! Orders, products and customers are read; products, stock and customers are written. Facts and quirks stand in the
+//! Orders, refunds, products and customers are read; products, stock and customers are written. Facts and quirks stand in the
 //! README beside this file.
 
 pub mod auth;
@@ -25,7 +25,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     id: "woocommerce",
     name: "WooCommerce",
     kind: SystemKind::Shop,
-    gets: &[Entity::Orders, Entity::Products, Entity::Customers],
+    gets: &[Entity::Orders, Entity::Refunds, Entity::Products, Entity::Customers],
     sends: &[Entity::Products, Entity::Stock, Entity::Customers],
     documents: &[],
     lookups: &[],
@@ -37,6 +37,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     default_lanes: 1,
     rows: &[
         rows(Side::Source, Entity::Orders, "woocommerce/rows/order.yaml", include_str!("rows/order.yaml")),
+        rows(Side::Source, Entity::Refunds, "woocommerce/rows/refund.yaml", include_str!("rows/refund.yaml")),
         rows(Side::Source, Entity::Products, "woocommerce/rows/product.yaml", include_str!("rows/product.yaml")),
         rows(Side::Source, Entity::Customers, "woocommerce/rows/customer.yaml", include_str!("rows/customer.yaml")),
         rows(

@@ -9,6 +9,7 @@
 
 pub mod customer;
 pub mod product;
+pub mod refund;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use koppel_core::message::SourceRecord;

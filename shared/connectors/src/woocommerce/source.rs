@@ -1,6 +1,7 @@
-//! Reading orders, products and customers. How no record is missed is told at the head of `paging.rs`.
+//! Reading orders, refunds, products and customers. How no record is missed is told at the head of `paging.rs`.
 //!
 //! * Orders and products are filtered by the moment of their change.
+//! * A refund carries its order: see `refunds.rs`.
 //! * A product carries its variations. Where the shop lists variations by their change (10.3), products whose variations
 //!   changed are read after those that changed themselves.
 //! * The list of customers has no filter for changes at all: every read goes through all of them, and what is unchanged
@@ -9,6 +10,7 @@
 mod paging;
 mod pictures;
 mod products;
+mod refunds;
 mod shop;
 
 use async_trait::async_trait;
@@ -41,7 +43,11 @@ const MOST_LISTED: usize = 1000;
 struct Token {
     place: Place,
     /// The changed products have been read; what is left are products whose variations changed.
+    #[serde(default)]
     variations: bool,
+    /// The shop lists refunds by their orders only.
+    #[serde(default)]
+    by_order: bool,
 }
 
 /// Reads from one shop.
@@ -95,11 +101,14 @@ impl Source for WooCommerceSource {
         if token.variations {
             return self.changed_variations(query, token.place, calls).await;
         }
+        if listed == Listed::Refunds {
+            return self.refunds(query, token, calls).await;
+        }
         let since = (listed != Listed::Customers).then_some(query.since);
         let page = self.pager.page(&self.client, listed, since, token.place, calls).await?;
         let next = match page.next {
-            Some(place) => Some(Token { place, variations: false }),
-            None => (listed == Listed::Products).then(|| Token { place: Place::default(), variations: true }),
+            Some(place) => Some(Token { place, ..Token::default() }),
+            None => (listed == Listed::Products).then(|| Token { variations: true, ..Token::default() }),
         };
         let next = next.map(|token| PageToken::pack(&token)).transpose()?;
         let records = self.records(query.entity, page.records, calls).await?;
@@ -109,6 +118,7 @@ impl Source for WooCommerceSource {
     async fn fetch_one(&self, entity: Entity, key: &RecordKey, calls: &Calls) -> Result<Option<SourceRecord>, Failure> {
         let raw = match listed(entity)? {
             Listed::Products | Listed::Variations => self.product(key.as_str(), calls).await?,
+            Listed::Refunds => return self.refund(key, calls).await,
             Listed::Customers => self.client.one(&format!("customers/{}", encode(key.as_str())), &[], calls).await?,
             Listed::Orders => self.client.order(key.as_str(), calls).await?,
         };
@@ -155,6 +165,7 @@ pub(super) async fn introduce(client: &WooCommerceClient, calls: &Calls) -> Resu
 fn listed(entity: Entity) -> Result<Listed, Failure> {
     match entity {
         Entity::Orders => Ok(Listed::Orders),
+        Entity::Refunds => Ok(Listed::Refunds),
         Entity::Products => Ok(Listed::Products),
         Entity::Customers => Ok(Listed::Customers),
         _ => Err(Failure::settings(

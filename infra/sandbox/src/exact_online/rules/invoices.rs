@@ -1,5 +1,6 @@
 //! Sales invoices (also direct ones) and their lines.
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::amounts::{cents, of_rows, totals, worth};
@@ -57,10 +58,9 @@ pub(super) fn create(tx: &mut Tx<'_>, sent: &mut Sent) -> Result<String, Reply> 
     let document = Document { account: &account, date: &date, path: LINES };
     let mut lines = Vec::new();
     for line in sent.list("SalesInvoiceLines") {
-        let line = with_gl_account(tx, complete_line(tx, &document, line)?)?;
-        check_sign(tx, fields.get("Type").and_then(Value::as_i64), &line)?;
-        lines.push(line);
+        lines.push(with_gl_account(tx, complete_line(tx, &document, line)?)?);
     }
+    check_sign(tx, fields.get("Type").and_then(Value::as_i64), lines.iter().map(amount_of).sum())?;
     let id = tx.new_key(INVOICES, "InvoiceID", &fields)?;
     fields.insert("InvoiceID".into(), json!(id));
     if !filled(&fields, "OrderNumber") {
@@ -100,9 +100,20 @@ fn with_gl_account(tx: &Tx<'_>, mut line: Fields) -> Result<Fields, Reply> {
     Ok(line)
 }
 
-/// Refuses a line of a credit note whose sign is not the one the administration wants.
-fn check_sign(tx: &Tx<'_>, kind: Option<i64>, line: &Fields) -> Result<(), Reply> {
-    let amount = line.get("AmountFC").and_then(decimal).unwrap_or_default();
+fn amount_of(line: &Fields) -> Decimal {
+    line.get("AmountFC").and_then(decimal).unwrap_or_default()
+}
+
+/// The amount of an invoice with `line` in the place of the one with this id.
+fn amount_with(tx: &Tx<'_>, invoice: &str, line: &Fields, id: &str) -> Decimal {
+    let others = tx.children_of(&CHILDREN[2], invoice);
+    amount_of(line)
+        + others.iter().filter(|row| text(row, "ID") != id).map(|row| amount(row, "AmountFC")).sum::<Decimal>()
+}
+
+/// Refuses a credit note whose lines together have another sign than the administration wants. A single line may have the
+/// other one, as on an invoice: a reduction that is taken back, a difference of cents.
+fn check_sign(tx: &Tx<'_>, kind: Option<i64>, amount: Decimal) -> Result<(), Reply> {
     let wrong = match tx.switches.credit_line_sign.as_str() {
         "positive" => amount.is_sign_negative() && !amount.is_zero(),
         "negative" => amount.is_sign_positive() && !amount.is_zero(),
@@ -143,7 +154,7 @@ pub(super) fn recompute(tx: &mut Tx<'_>, id: &str) {
     let rows = tx.children_of(&CHILDREN[2], id);
     let discount = invoice.get("Discount").and_then(decimal).unwrap_or_default();
     let totals = totals(tx, &of_rows(&rows), discount);
-    let rate = worth(tx, "Currency", field(&invoice, "Currency")).unwrap_or(rust_decimal::Decimal::ONE);
+    let rate = worth(tx, "Currency", field(&invoice, "Currency")).unwrap_or(Decimal::ONE);
     for (name, value) in [
         ("AmountFCExclVat", totals.without_vat),
         ("AmountFC", totals.with_vat),
@@ -183,8 +194,8 @@ pub(super) fn create_line(tx: &mut Tx<'_>, line: Fields) -> Result<String, Reply
     let invoice = invoice_of(tx, &line)?;
     let document = Document { account: text(&invoice, "OrderedBy"), date: text(&invoice, "OrderDate"), path: LINES };
     let mut line = with_gl_account(tx, complete_line(tx, &document, line)?)?;
-    check_sign(tx, invoice["Type"].as_i64(), &line)?;
     let invoice_id = text(&invoice, "InvoiceID");
+    check_sign(tx, invoice["Type"].as_i64(), amount_with(tx, invoice_id, &line, ""))?;
     let last = tx.children_of(&CHILDREN[2], invoice_id).iter().filter_map(|row| row["LineNumber"].as_i64()).max();
     line.insert("LineNumber".into(), json!(last.unwrap_or(0) + 1));
     let id = store_new_line(tx, line)?;
@@ -201,7 +212,7 @@ pub(super) fn change_line(tx: &mut Tx<'_>, id: &str, mut row: Fields, sent: Fiel
     row.extend(sent);
     let document = Document { account: text(&invoice, "OrderedBy"), date: text(&invoice, "OrderDate"), path: LINES };
     let row = with_gl_account(tx, complete_line(tx, &document, row)?)?;
-    check_sign(tx, invoice["Type"].as_i64(), &row)?;
+    check_sign(tx, invoice["Type"].as_i64(), amount_with(tx, text(&invoice, "InvoiceID"), &row, id))?;
     tx.put(LINES, id, row);
     recompute(tx, text(&invoice, "InvoiceID"));
     Ok(())

@@ -75,7 +75,10 @@ impl WooCommerceSource {
             raws.retain(|raw| !was_read(raw, query.since));
         }
         let records = self.products(raws, calls).await?;
-        let next = page.next.map(|place| PageToken::pack(&Token { place, variations: true })).transpose()?;
+        let next = page
+            .next
+            .map(|place| PageToken::pack(&Token { place, variations: true, ..Token::default() }))
+            .transpose()?;
         Ok(FetchPage { records, gone: Vec::new(), next })
     }
 }

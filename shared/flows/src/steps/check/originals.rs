@@ -138,8 +138,7 @@ async fn skipped(
     .of_record(&record.label);
     let payload = json!({ "document": record.document, "skipped": cause });
     trail::write(engine, header, Step::Check, &record.key, cause.message.clone(), &payload).await?;
-    let entry =
-        ledger::without_target(State::Skipped, Outcome::Skipped, Step::Check, header, engine.clock.now());
+    let entry = ledger::without_target(State::Skipped, Outcome::Skipped, Step::Check, header, engine.clock.now());
     ledger::settle(engine, &flow.tenant, &flow.name, &record.key, before, &entry).await?;
     waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
     Ok(RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause))
