@@ -1,9 +1,12 @@
-//! The proof of cents over many orders: `cargo run --profile cents -p koppel-flows --example cents -- 10000000`.
+//! The proof of cents over many orders, and refunds of some of them:
+//! `cargo run --profile cents -p koppel-flows --example cents -- 10000000`.
 //!
 //! Prints how they ended and writes a report. Ends with 1 when a single posted order differs from what was paid.
 
 #[path = "../tests/cents/books.rs"]
 mod books;
+#[path = "../tests/cents/refund.rs"]
+mod refund;
 #[path = "../tests/cents/shop.rs"]
 mod shop;
 #[path = "../tests/cents/trial.rs"]
@@ -20,6 +23,8 @@ use std::time::Instant;
 use serde_json::json;
 use trial::Ended;
 
+/// Of so many orders one is refunded as well.
+const REFUNDED: u64 = 10;
 /// Orders that a thread takes at a time.
 const BATCH: u64 = 20_000;
 /// Progress is told so often.
@@ -34,6 +39,8 @@ struct Counts {
     setups: BTreeMap<String, (u64, u64)>,
     wrong: Vec<String>,
     mismatches: u64,
+    /// Refunds that were tried; what is wrong with them counts as a mismatch too.
+    refunds: u64,
 }
 
 fn main() -> ExitCode {
@@ -83,7 +90,17 @@ fn work(seed: u64, orders: u64, next: &AtomicU64, all: &Mutex<Counts>, begun: In
                 }
             }
         }
+        for number in (from..(from + BATCH).min(orders)).filter(|number| number % REFUNDED == 0) {
+            counts.refunds += 1;
+            let trial = trial::run_refund(seed, number);
+            if let Err(wrong) = trial.ended {
+                counts.mismatches += 1;
+                counts.wrong.push(format!("refund {number} of seed {seed} with {:?}: {wrong}", trial.books));
+            }
+        }
+        counts.wrong.truncate(SHOWN);
         let Ok(mut all) = all.lock() else { return };
+        all.refunds += counts.refunds;
         for (how, count) in counts.ended {
             *all.ended.entry(how).or_default() += count;
         }
@@ -113,6 +130,7 @@ fn report(counts: &Counts, seed: u64, orders: u64, begun: Instant) -> ExitCode {
     println!("  too much  {} (more than rounding.max 0.05)", of(Ended::TooMuch));
     println!("  no line   {} (no rounding line allowed)", of(Ended::NoLine));
     println!("  sums      {} (the shop's own sums differ)", of(Ended::SumsDiffer));
+    println!("refunds     {} (of one order in {REFUNDED})", counts.refunds);
     println!("mismatches  {}", counts.mismatches);
     println!("seconds     {seconds}");
     for wrong in counts.wrong.iter().take(SHOWN) {
@@ -127,6 +145,7 @@ fn report(counts: &Counts, seed: u64, orders: u64, begun: Instant) -> ExitCode {
         "seed": seed, "orders": orders, "exact": of(Ended::Exact), "split": of(Ended::Split),
         "rounded": of(Ended::Rounded), "rejected": rejected, "rejected_too_much": of(Ended::TooMuch),
         "rejected_no_rounding_line": of(Ended::NoLine), "rejected_source_sums": of(Ended::SumsDiffer),
+        "refunds": counts.refunds,
         "mismatches": counts.mismatches, "seconds": seconds, "books": setups,
     });
     let folder = std::path::Path::new("target/cents");

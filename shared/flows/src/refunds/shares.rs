@@ -75,7 +75,7 @@ fn line(at: &AtRate, share: Decimal, decimals: u32, number: usize, described: &s
     };
     let tax = share - net;
     Line {
-        id: format!("refund/{number}"),
+        id: format!("refund-{number}"),
         kind: LineKind::Refund,
         description: described.to_owned(),
         quantity: -Decimal::ONE,

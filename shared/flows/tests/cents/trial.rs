@@ -8,7 +8,8 @@ use koppel_flows::config::{Code, Rounding};
 use rust_decimal::Decimal;
 
 use super::books::Books;
-use super::shop::{self, Dice};
+use super::refund;
+use super::shop::{self, Dice, Sold};
 
 /// How an order ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +38,17 @@ pub struct Trial {
 
 /// Tries the order of this number.
 pub fn run(seed: u64, number: u64) -> Trial {
-    let sold = shop::order(seed, number);
-    let dice = &mut Dice::new(!seed, number);
+    judge(shop::order(seed, number), &mut Dice::new(!seed, number))
+}
+
+/// Tries a refund of the order of this number.
+pub fn run_refund(seed: u64, number: u64) -> Trial {
+    let mut dice = Dice::new(!seed, number);
+    let given_back = refund::of(shop::order(seed, number), &mut dice);
+    judge(given_back, &mut dice)
+}
+
+fn judge(sold: Sold, dice: &mut Dice) -> Trial {
     let currency = sold.order.currency;
     let books = Books {
         decimals: currency.decimals(),
