@@ -64,6 +64,7 @@ fn act(outcome: Outcome) -> &'static str {
 fn table(plan: &Plan) -> Table {
     let what = match plan.entity {
         Entity::Orders => "order",
+        Entity::Refunds => "refund",
         Entity::Products => "article",
         Entity::Stock => "stock of",
         Entity::Customers => "customer",
