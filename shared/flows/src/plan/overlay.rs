@@ -129,7 +129,6 @@ fn is_trail(key: &Key) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::executor::block_on;
     use koppel_core::Tenant;
     use koppel_core::ports::SystemClock;
 
@@ -165,58 +164,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_written_is_seen_here_and_not_below() {
+    #[tokio::test]
+    async fn what_is_written_is_seen_here_and_not_below() {
         let (below, above) = overlay();
-        block_on(async {
-            below.put(&key("1"), "old", Condition::Always, None).await.unwrap();
-            below.put(&key("2"), "old", Condition::Always, None).await.unwrap();
-            assert_eq!(above.put(&key("1"), "new", Condition::Version(1), None).await.unwrap(), 2);
-            assert_eq!(above.put(&key("1"), "x", Condition::Version(1), None).await, Err(StoreError::ConditionFailed));
-            assert_eq!(above.put(&key("2"), "x", Condition::Absent, None).await, Err(StoreError::ConditionFailed));
-            above.delete(&key("2"), Condition::Always).await.unwrap();
-            assert_eq!(above.get(&key("1")).await.unwrap().unwrap().value, "new");
-            assert_eq!(above.get(&key("2")).await.unwrap(), None);
-            let both = above.batch_get(&[key("1"), key("2")]).await.unwrap();
-            assert_eq!(both[0].as_ref().unwrap().value, "new");
-            assert!(both[1].is_none());
-            assert_eq!(below.get(&key("1")).await.unwrap().unwrap().value, "old");
-            assert_eq!(below.get(&key("2")).await.unwrap().unwrap().value, "old");
-        });
+        below.put(&key("1"), "old", Condition::Always, None).await.unwrap();
+        below.put(&key("2"), "old", Condition::Always, None).await.unwrap();
+        assert_eq!(above.put(&key("1"), "new", Condition::Version(1), None).await.unwrap(), 2);
+        assert_eq!(above.put(&key("1"), "x", Condition::Version(1), None).await, Err(StoreError::ConditionFailed));
+        assert_eq!(above.put(&key("2"), "x", Condition::Absent, None).await, Err(StoreError::ConditionFailed));
+        above.delete(&key("2"), Condition::Always).await.unwrap();
+        assert_eq!(above.get(&key("1")).await.unwrap().unwrap().value, "new");
+        assert_eq!(above.get(&key("2")).await.unwrap(), None);
+        let both = above.batch_get(&[key("1"), key("2")]).await.unwrap();
+        assert_eq!(both[0].as_ref().unwrap().value, "new");
+        assert!(both[1].is_none());
+        assert_eq!(below.get(&key("1")).await.unwrap().unwrap().value, "old");
+        assert_eq!(below.get(&key("2")).await.unwrap().unwrap().value, "old");
     }
 
-    #[test]
-    fn a_query_mixes_both_page_by_page() {
+    #[tokio::test]
+    async fn a_query_mixes_both_page_by_page() {
         let (below, above) = overlay();
-        block_on(async {
-            for sort in ["a", "b", "c", "d", "f"] {
-                below.put(&key(sort), "below", Condition::Always, None).await.unwrap();
+        for sort in ["a", "b", "c", "d", "f"] {
+            below.put(&key(sort), "below", Condition::Always, None).await.unwrap();
+        }
+        above.delete(&key("a"), Condition::Always).await.unwrap();
+        above.delete(&key("b"), Condition::Always).await.unwrap();
+        above.put(&key("e"), "above", Condition::Always, None).await.unwrap();
+        let partition = key("a").partition;
+        let (mut seen, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = above.query(&partition, "", after.as_deref(), 2).await.unwrap();
+            seen.extend(page.iter().map(|item| item.key.sort.clone()));
+            after = page.last().map(|item| item.key.sort.clone());
+            if page.len() < 2 {
+                break;
             }
-            above.delete(&key("a"), Condition::Always).await.unwrap();
-            above.delete(&key("b"), Condition::Always).await.unwrap();
-            above.put(&key("e"), "above", Condition::Always, None).await.unwrap();
-            let partition = key("a").partition;
-            let (mut seen, mut after) = (Vec::new(), None::<String>);
-            loop {
-                let page = above.query(&partition, "", after.as_deref(), 2).await.unwrap();
-                seen.extend(page.iter().map(|item| item.key.sort.clone()));
-                after = page.last().map(|item| item.key.sort.clone());
-                if page.len() < 2 {
-                    break;
-                }
-            }
-            assert_eq!(seen, ["c", "d", "e", "f"]);
-        });
+        }
+        assert_eq!(seen, ["c", "d", "e", "f"]);
     }
 
-    #[test]
-    fn what_has_expired_here_is_gone() {
+    #[tokio::test]
+    async fn what_has_expired_here_is_gone() {
         let (below, above) = overlay();
-        block_on(async {
-            below.put(&key("1"), "below", Condition::Always, None).await.unwrap();
-            above.put(&key("1"), "above", Condition::Always, Some(DateTime::UNIX_EPOCH)).await.unwrap();
-            assert_eq!(above.get(&key("1")).await.unwrap(), None);
-            assert!(above.query(&key("1").partition, "", None, 9).await.unwrap().is_empty());
-        });
+        below.put(&key("1"), "below", Condition::Always, None).await.unwrap();
+        above.put(&key("1"), "above", Condition::Always, Some(DateTime::UNIX_EPOCH)).await.unwrap();
+        assert_eq!(above.get(&key("1")).await.unwrap(), None);
+        assert!(above.query(&key("1").partition, "", None, 9).await.unwrap().is_empty());
     }
 }
