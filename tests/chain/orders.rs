@@ -145,7 +145,12 @@ async fn a_refund_is_shown_as_not_yet_handled() {
     let world = World::new(yaml).await;
     let ended = world.run().await;
     let warnings: Vec<String> = ended.by_label["31"].warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(warnings, ["refund 32 of 12.10 EUR is not yet handled. To do: book the credit note by hand, or add a flow with «entity: refunds» between the same connections"]);
+    assert_eq!(
+        warnings,
+        [
+            "refund 32 of 12.10 EUR is not yet handled. To do: book the credit note by hand, or add a flow with «entity: refunds» between the same connections"
+        ]
+    );
 }
 
 #[tokio::test]

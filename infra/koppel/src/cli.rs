@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::webhook;
 use crate::commands::{
-    alerts, apply, budget, connect, dead_letters, dev, doctor, erase, explain, init, map, plan, rollback, run, test,
-    trail,
+    alerts, apply, budget, connect, dead_letters, dev, doctor, erase, explain, init, map, plan, rollback, run,
+    settings, test, trail,
 };
 use crate::error::EXIT_CODES;
 
@@ -87,6 +87,8 @@ pub enum Command {
     Erase(erase::Args),
     /// Try and explain the mapping
     Map(map::Args),
+    /// Show what a flow has set and could set, and the lists that codes come from
+    Settings(settings::Args),
     /// List the systems and what they can do
     Systems,
     /// Print the JSON Schema of koppel.yaml, for editors

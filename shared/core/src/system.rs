@@ -135,6 +135,16 @@ impl Lookup {
         }
     }
 
+    /// The list grows with the business, so it is asked for by code and only read whole when a person wants to see it.
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Item | Self::DefaultCustomer)
+    }
+
+    /// The list names persons, so it is never kept.
+    pub fn names_persons(self) -> bool {
+        self == Self::DefaultCustomer
+    }
+
     /// The list as a person calls it.
     pub fn label(self) -> &'static str {
         match self {
@@ -148,6 +158,35 @@ impl Lookup {
             Self::CostUnit => "cost unit",
             Self::Warehouse => "warehouse",
             Self::DefaultCustomer => "debtor",
+        }
+    }
+}
+
+/// A list in the source whose values decide: they are the keys of tables in settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceList {
+    /// Ways to pay.
+    PaymentMethod,
+    /// Ways to send.
+    ShippingMethod,
+    /// Classes of tax.
+    TaxClass,
+    /// Categories of products.
+    Category,
+}
+
+impl SourceList {
+    /// All lists.
+    pub const ALL: [Self; 4] = [Self::PaymentMethod, Self::ShippingMethod, Self::TaxClass, Self::Category];
+
+    /// Name: with `source.` before it, because the target may have a list of the same name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PaymentMethod => "source.payment_method",
+            Self::ShippingMethod => "source.shipping_method",
+            Self::TaxClass => "source.tax_class",
+            Self::Category => "source.category",
         }
     }
 }

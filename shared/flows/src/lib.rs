@@ -3,6 +3,7 @@
 
 pub mod alerts;
 mod canonical;
+pub mod catalogue;
 pub mod cents;
 pub mod config;
 pub mod connections;

@@ -9,6 +9,7 @@ use koppel_flows::config::{
 use koppel_flows::{connections, waiting};
 use serde_json::{Value, json};
 
+use super::apply_codes::Codes;
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::lines::with_line;
@@ -21,6 +22,9 @@ pub struct Args {
     /// Only check and show what would change
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask the systems whether they have the codes of the settings
+    #[arg(long)]
+    no_codes: bool,
 }
 
 /// Runs the command.
@@ -39,6 +43,13 @@ pub async fn apply(global: &Global, output: Output, args: &Args) -> Result<Exit,
     if !causes.is_empty() {
         return Err(causes.into_iter().map(|cause| with_line(cause, &file, &text)).collect::<Vec<_>>().into());
     }
+    let codes = if args.no_codes {
+        Codes::skipped()
+    } else {
+        let wrong =
+            |causes: Vec<Cause>| causes.into_iter().map(|cause| with_line(cause, &file, &text)).collect::<Vec<_>>();
+        Codes::check(&place, &config, &secrets, &file).await.map_err(wrong)?
+    };
     let before = load_current(&*place.engine.store, &place.tenant).await?;
     let known = before.as_ref().map(|stored| stored.config.clone()).unwrap_or_default();
     let changes = visible(differences(&known, &config), &known);
@@ -60,6 +71,7 @@ pub async fn apply(global: &Global, output: Output, args: &Args) -> Result<Exit,
     let next = if changed { in_force + 1 } else { in_force };
     let again = tried_again(&place, &config, next).await?;
     report(output, args, &file, &config, (changed, !renewed.is_empty()), version, again);
+    codes.tell(output);
     let consents = consents(&place, &config, &known)?;
     for name in consents.iter().filter(|_| !args.dry_run) {
         output.note(&format!("next: koppel connect {name}"));
@@ -67,6 +79,7 @@ pub async fn apply(global: &Global, output: Output, args: &Args) -> Result<Exit,
     output.document(&json!({
         "file": file, "dry_run": args.dry_run, "changed": changed, "version": version, "changes": changes,
         "renewed_credentials": renewed, "tried_again": again, "to_connect": consents,
+        "codes": codes.to_json(),
     }));
     Ok(Exit::Done)
 }

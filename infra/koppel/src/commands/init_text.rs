@@ -1,54 +1,40 @@
 //! The text of a new koppel.yaml: what is needed is filled in, what can be chosen stands beside it as a comment.
+//!
+//! Options come from the connectors' `settings.yaml`, settings from the catalogue, so a new one of either is here at once.
 
 use std::fmt::Write as _;
 
-use koppel_core::document::{DocumentType, Entity};
-use koppel_core::system::{Lookup, SystemFacts};
+use koppel_core::document::Entity;
+use koppel_core::system::SystemFacts;
 use koppel_core::{Cause, Failure};
+use koppel_flows::catalogue::{Language, SettingFacts};
 use serde_json::Value;
 
-/// What a new configuration joins.
-pub struct Pair {
-    /// System to read from.
-    pub from: &'static SystemFacts,
-    /// System to write to.
-    pub to: &'static SystemFacts,
-    /// What is moved.
-    pub entity: Entity,
-    /// What an order becomes.
-    pub document: Option<DocumentType>,
-}
-
-impl Pair {
-    /// Name of the flow.
-    pub fn flow(&self) -> String {
-        format!("web-{}", self.entity)
-    }
-}
-
-/// Names of the two connections.
-const SIDES: [&str; 2] = ["shop", "books"];
+use super::init_answers::{Answers, Planned, quoted};
 
 /// The whole file.
-pub fn write(pair: &Pair) -> Result<String, Failure> {
+pub fn write(answers: &Answers) -> Result<String, Failure> {
     let mut text = format!(
-        "# Koppel: {} from {} to {}. Check it with `koppel apply --dry-run`.\n\
-         # Every key is explained by the schema: `koppel schema`.\nconnections:\n",
-        pair.entity, pair.from.name, pair.to.name
+        "# Koppel: {}. Check it with `koppel apply --dry-run`.\n\
+         # Every key is explained by the schema: `koppel schema`; settings by `koppel settings <flow>`.\nconnections:\n",
+        answers.summary()
     );
-    for (name, facts) in SIDES.iter().zip([pair.from, pair.to]) {
-        connection(&mut text, name, facts)?;
+    for (name, facts) in answers.names().iter().zip([answers.from, answers.to]) {
+        connection(&mut text, name, facts, answers)?;
     }
-    flow(&mut text, pair);
+    text.push_str("\nflows:\n");
+    for planned in &answers.flows {
+        flow(&mut text, planned, answers)?;
+    }
     Ok(text)
 }
 
 /// The environment variables that the file reads.
-pub fn variables(pair: &Pair) -> Result<Vec<String>, Failure> {
+pub fn variables(answers: &Answers) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    for (side, facts) in SIDES.iter().zip([pair.from, pair.to]) {
+    for (name, facts) in answers.names().iter().zip([answers.from, answers.to]) {
         let secrets = options(facts)?.into_iter().filter(|option| option.secret && option.required);
-        names.extend(secrets.map(|option| variable(side, &option.name)));
+        names.extend(secrets.map(|option| variable(name, &option.name)));
     }
     Ok(names)
 }
@@ -58,15 +44,25 @@ fn variable(connection: &str, credential: &str) -> String {
 }
 
 /// An option of a connection, as its connector describes it.
-struct Described {
-    name: String,
-    secret: bool,
-    required: bool,
-    label: String,
-    sample: String,
+pub struct Described {
+    /// Key.
+    pub name: String,
+    /// It stands under `credentials`.
+    pub secret: bool,
+    /// The connection does not work without it.
+    pub required: bool,
+    /// What a person calls it, in English.
+    pub label: String,
+    /// A value to begin with.
+    pub sample: String,
+    /// The only values that are allowed.
+    pub choices: Vec<String>,
+    /// Text that needs quotes.
+    is_text: bool,
 }
 
-fn options(facts: &SystemFacts) -> Result<Vec<Described>, Failure> {
+/// The options of a system.
+pub fn options(facts: &SystemFacts) -> Result<Vec<Described>, Failure> {
     let broken = |what: &str| {
         Failure::settings(Cause::new("broken_connector", format!("settings.yaml of {}: {what}", facts.id)))
     };
@@ -77,11 +73,14 @@ fn options(facts: &SystemFacts) -> Result<Vec<Described>, Failure> {
         .map(|option| {
             let text = |name: &str| option[name].as_str().unwrap_or_default().to_owned();
             let name = text("name");
+            let choices = option["choices"].as_array().into_iter().flatten();
             Described {
                 secret: option["secret"].as_bool().unwrap_or(false),
                 required: option["required"].as_bool().unwrap_or(false) && option["default"].is_null(),
                 label: option["label"]["en"].as_str().unwrap_or_default().to_owned(),
                 sample: sample(&name, option),
+                choices: choices.filter_map(Value::as_str).map(str::to_owned).collect(),
+                is_text: matches!(text("type").as_str(), "text" | "url" | "choice" | "file"),
                 name,
             }
         })
@@ -108,12 +107,18 @@ fn sample(name: &str, option: &Value) -> String {
 }
 
 // Writing to a String cannot fail, so its results are dropped here and below.
-fn connection(text: &mut String, name: &str, facts: &SystemFacts) -> Result<(), Failure> {
+fn connection(text: &mut String, name: &str, facts: &SystemFacts, answers: &Answers) -> Result<(), Failure> {
     let _ = writeln!(text, "  {name}:\n    system: {}", facts.id);
     let all = options(facts)?;
     for option in all.iter().filter(|option| !option.secret) {
-        let mark = if option.required { "" } else { "# " };
-        let _ = writeln!(text, "    {:<44} # {}", format!("{mark}{}: {}", option.name, option.sample), option.label);
+        let given = answers.options.get(&format!("{name}.{}", option.name));
+        let mark = if option.required || given.is_some() { "" } else { "# " };
+        let value = match given {
+            Some(given) if option.is_text => quoted(given),
+            Some(given) => given.clone(),
+            None => option.sample.clone(),
+        };
+        let _ = writeln!(text, "    {:<44} # {}", format!("{mark}{}: {value}", option.name), option.label);
     }
     if all.iter().any(|option| option.secret) {
         text.push_str("    # Read from the environment by `koppel apply`, and sealed.\n    credentials:\n");
@@ -126,111 +131,90 @@ fn connection(text: &mut String, name: &str, facts: &SystemFacts) -> Result<(), 
     Ok(())
 }
 
-fn flow(text: &mut String, pair: &Pair) {
-    let _ = writeln!(text, "\nflows:\n  {}:\n    from: {}\n    to: {}", pair.flow(), SIDES[0], SIDES[1]);
-    let _ = writeln!(text, "    entity: {}", pair.entity);
-    if let Some(document) = pair.document {
-        let names: Vec<&str> = pair.to.documents.iter().map(|document| document.name()).collect();
+fn flow(text: &mut String, planned: &Planned, answers: &Answers) -> Result<(), Failure> {
+    let names = answers.names();
+    let (from, to) = if planned.backwards { (names[1], names[0]) } else { (names[0], names[1]) };
+    let _ = writeln!(text, "  {}:\n    from: {from}\n    to: {to}\n    entity: {}", planned.name(), planned.entity);
+    if let Some(document) = planned.document {
+        let names: Vec<&str> = answers.documents().iter().map(|document| document.name()).collect();
         let _ = writeln!(text, "    {:<44} # {}", format!("document: {}", document.name()), names.join(" | "));
     }
     text.push_str(
         "    schedule: { every: 5m }                      # or { cron: \"*/10 7-19 * * 1-5\", timezone: Europe/Amsterdam }\n    \
          # since: 2026-01-01                          # nothing older is read\n",
     );
-    if pair.entity.is_order() {
-        text.push_str(if pair.entity == Entity::Refunds { REFUND_FILTER } else { ORDER_FILTER });
-        text.push_str("    settings:\n");
-        for (lookup, lines) in ORDER_SETTINGS {
-            if lookup.is_none_or(|lookup| pair.to.lookups.contains(&lookup)) {
-                text.push_str(lines);
-            }
-        }
+    if planned.entity == Entity::Orders {
+        let given: Vec<String> = answers.statuses.iter().map(|status| quoted(status)).collect();
+        let statuses = if given.is_empty() { "processing, completed".to_owned() } else { given.join(", ") };
+        let line = format!("status: [{statuses}]");
+        let _ = writeln!(text, "    filter:\n      {line:<42} # in the shop's own words; leave out to let all pass");
+        text.push_str("      # where: 'source.total | number > 0'       # a condition over the record of the shop\n");
     }
-    text.push_str(OWN_ROWS);
+    if planned.entity == Entity::Refunds {
+        text.push_str(REFUND_FILTER);
+    }
+    settings(text, planned, answers)?;
+    if planned.entity.is_order() {
+        text.push_str(OWN_ROWS);
+    }
+    Ok(())
 }
 
-const ORDER_FILTER: &str = "    filter:
-      status: [processing, completed]            # statuses in the shop's own words; leave out to let all pass
-      # where: 'source.total | number > 0'       # a condition over the record of the shop
+const REFUND_FILTER: &str = "    # filter:
+    #   where: 'source.refund.amount | number > 0'  # a condition over the refund and its order (source.order)
 ";
 
-const REFUND_FILTER: &str = "    filter: {}
-      # where: 'source.refund.amount | number > 0'  # a condition over the refund and its order (source.order)
-";
+/// Every setting that decides something here: those that were given as they are, all others as comments.
+fn settings(text: &mut String, planned: &Planned, answers: &Answers) -> Result<(), Failure> {
+    let all = answers.applying(planned)?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    let mut lines = String::new();
+    let mut open_group = None;
+    let mut something = false;
+    for facts in &all {
+        let given = answers.settings.get(&facts.name);
+        if facts.name == "vat_code" && planned.entity.is_order() && given.is_none() {
+            vat_code(&mut lines, facts, answers);
+            something = true;
+            continue;
+        }
+        something |= given.is_some();
+        let (indent, name) = match facts.group() {
+            None => ("      ", facts.name.as_str()),
+            Some((group, name)) => {
+                if open_group != Some(group) {
+                    let in_use = answers.settings.keys().any(|set| {
+                        set.split_once('.').is_some_and(|(of, _)| of == group) && all.iter().any(|s| s.name == *set)
+                    });
+                    let _ = writeln!(lines, "      {}{group}:", if in_use { "" } else { "# " });
+                    open_group = Some(group);
+                }
+                ("        ", name)
+            }
+        };
+        let (mark, value) = given.map_or(("# ", &facts.example), |given| ("", given));
+        let width = 48 - indent.len();
+        let _ =
+            writeln!(lines, "{indent}{:<width$} # {}", format!("{mark}{name}: {value}"), facts.label.of(Language::En));
+    }
+    let _ = write!(text, "    {}settings:\n{lines}", if something { "" } else { "# " });
+    Ok(())
+}
 
-/// Settings of flows of orders and refunds, with the list of the target that each needs.
-const ORDER_SETTINGS: [(Option<Lookup>, &str); 10] = [
-    (
-        Some(Lookup::VatCode),
-        "      # VAT code of each line: the first that fits of table, by_country, default. Keys of the table are
-      # country/rate, country/0/exempt, country/0/business, exempt, or a rate alone. Codes are text, so in quotes.
-      vat_code:
-        table:
-          NL/21: \"4\"
-          NL/9: \"2\"
-          # BE/0/exempt: \"7\"
-          # DE/19: \"12\"
-",
-    ),
-    (
-        Some(Lookup::PaymentTerms),
-        "      # Payment condition by payment method of the shop.
-      # payment_terms: { table: { bacs: \"30\", ideal: \"00\" }, default: \"00\" }
-",
-    ),
-    (
-        Some(Lookup::ShippingMethod),
-        "      # Shipping method by shipping method of the shop.
-      # shipping_method: { table: { flat_rate: \"POSTNL\", local_pickup: \"AFHALEN\" } }
-",
-    ),
-    (
-        Some(Lookup::DefaultCustomer),
-        "      # One debtor for buyers without an account (guest), without an e-mail address (missing), or for all (always).
-      # default_customer: { when: guest, code: \"10000\" }
-",
-    ),
-    (
-        Some(Lookup::Item),
-        "      # Items for lines that have no article number.
-      # default_item: \"DIVERS\"
-      # shipping_item: \"VERZENDKOSTEN\"
-      # fee_item: \"TOESLAG\"
-      # discount_item: \"KORTING\"
-      # refund_item: \"TERUGBETALING\"            # amounts given back without lines
-",
-    ),
-    (
-        Some(Lookup::RevenueAccount),
-        "      # Revenue account of each line; keys as for vat_code.
-      # revenue_account: { default: \"8000\" }
-",
-    ),
-    (
-        Some(Lookup::Journal),
-        "      # journal: \"70\"                             # for invoices and financial entries
-",
-    ),
-    (
-        Some(Lookup::CostCenter),
-        "      # cost_center: \"WEB\"
-",
-    ),
-    (
-        Some(Lookup::Warehouse),
-        "      # warehouse: \"1\"
-",
-    ),
-    (
-        None,
-        "      # A difference of cents between what was paid and what the target computes: on a line of its own, up to max.
-      # Without this such an order is rejected with the sums shown.
-      # rounding: { line: true, item: \"AFRONDING\", vat_code: \"0\", max: \"0.05\" }
-      # customer: { update: true }               # update customers whose data changed in the shop
-      # time_zone: Europe/Amsterdam              # of document dates
-",
-    ),
-];
+/// No order can be posted without a VAT code, so this one is never a comment.
+fn vat_code(text: &mut String, facts: &SettingFacts, answers: &Answers) {
+    let _ = writeln!(text, "      # {}", facts.help.of(Language::En));
+    if answers.vat_codes.is_empty() {
+        text.push_str("      vat_code:\n        table:\n          NL/21: \"4\"\n          NL/9: \"2\"\n");
+        text.push_str("          # BE/0/exempt: \"7\"\n          # DE/19: \"12\"\n");
+        return;
+    }
+    let codes: Vec<String> =
+        answers.vat_codes.iter().map(|(country, code)| format!("{country}: {}", quoted(code))).collect();
+    let _ = writeln!(text, "      vat_code: {{ by_country: {{ {} }} }}", codes.join(", "));
+}
 
 const OWN_ROWS: &str =
     "    # Rows of your own take the place of the built-in ones: `koppel map functions` lists what a cell can do,

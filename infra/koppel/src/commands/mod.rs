@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod apply;
+mod apply_codes;
 pub mod budget;
 pub mod connect;
 pub mod dead_letters;
@@ -10,13 +11,16 @@ pub mod doctor;
 pub mod erase;
 pub mod explain;
 pub mod init;
+mod init_answers;
 mod init_text;
+mod init_wizard;
 pub mod map;
 mod map_test;
 pub mod plan;
 pub mod rollback;
 pub mod run;
 mod schema;
+pub mod settings;
 mod status;
 mod systems;
 pub mod test;
@@ -57,6 +61,7 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Erase(args) => erase::erase(global, output, &args).await,
         Command::Map(args) => map::map(global, output, &args).await,
         Command::Alerts(args) => alerts::alerts(global, output, &args).await,
+        Command::Settings(args) => settings::settings(global, output, &args).await,
         Command::Systems => systems::systems(global, output).await,
         Command::Schema => schema::schema(),
     }

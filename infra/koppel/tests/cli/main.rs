@@ -9,4 +9,6 @@ mod ahead;
 mod behaviour;
 mod bench;
 mod crash;
+mod init;
+mod settings;
 mod transcript;

@@ -42,6 +42,7 @@ async fn what_is_said_is_what_is_written_down() {
     cents(&mut script).await;
     dead_token(&mut script).await;
     nobody_there(&mut script).await;
+    settings_and_codes(&mut script).await;
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/messages.txt");
     if std::env::var_os("KOPPEL_BLESS").is_some() {
         std::fs::write(file, &script.0).unwrap();
@@ -175,4 +176,30 @@ async fn nobody_there(script: &mut Transcript) {
     script.run(&bench, &["status"]);
     bench.start_sandbox().await;
     script.run(&bench, &["run", "web-orders", "--since", "2026-01-01"]);
+}
+
+async fn settings_and_codes(script: &mut Transcript) {
+    script.scene("Settings and their codes");
+    let bench = Bench::connected().await;
+    script.run(&bench, &["settings", "web-orders"]);
+    script.run(&bench, &["settings", "web-orders", "payment_terms", "--lang", "nl"]);
+    script.run(&bench, &["settings", "web-orders", "payment_term"]);
+    script.run(&bench, &["settings", "web-orders", "--lang", "es"]);
+    script.run(&bench, &["settings", "web-orders", "--list", "vat_code"]);
+    script.run(&bench, &["settings", "web-orders", "--list", "vat_code"]);
+    script.run(&bench, &["settings", "web-orders", "--list", "source.payment_method"]);
+    script.run(&bench, &["settings", "web-orders", "--list", "vat_cod"]);
+    let wrong = bench
+        .example()
+        .replace("bacs: \"30\"", "bacs: \"31\"")
+        .replace("fee_item: \"TOESLAG\"", "fee_item: \"TOESLG\"");
+    bench.write(&wrong.replace("local_pickup: \"AFHALEN\"", "local_pickup: \"AFHALE\""));
+    script.run(&bench, &["apply"]);
+    script.run(&bench, &["settings", "web-orders", "--list", "item", "--quiet"]);
+    script.run(&bench, &["apply"]);
+    script.run(&bench, &["apply", "--no-codes"]);
+    bench.write(&bench.example());
+    script.run(&bench, &["apply"]);
+    script.run(&bench, &["init"]);
+    script.run(&bench, &["--file", "other.yaml", "init"]);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDateTime;
 use koppel_core::ports::{Calls, Reference};
 use koppel_core::system::Lookup;
 use koppel_core::{Failure, NonEmpty};
@@ -89,15 +90,28 @@ pub(super) async fn look_up(
     let mut found = BTreeMap::new();
     for code in codes {
         if let Some(row) = matching(&rows, list.codes, code.as_str()) {
-            let mut attributes = attributes(lookup, row);
-            if lookup == Lookup::DefaultCustomer || lookup == Lookup::CostCenter || lookup == Lookup::CostUnit {
-                let blocked = attributes.get("blocked").and_then(Value::as_bool).unwrap_or(false);
-                attributes.insert("blocked".to_owned(), Value::Bool(blocked || customers::ended(row, now)));
-            }
-            found.insert(code.clone(), reference(row, list.name, attributes));
+            found.insert(code.clone(), reference(row, lookup, list.name, now));
         }
     }
     Ok(found)
+}
+
+/// A whole list, by code. What has no code cannot be named in settings, so it is left out.
+pub(super) async fn list_codes(client: &Client, lookup: Lookup, calls: &Calls) -> Result<Vec<Reference>, Failure> {
+    let (list, now) = (list(lookup), client.local_now());
+    // Where Exact insists on a filter, the one that leaves out what no document can name.
+    let rows = match lookup {
+        Lookup::Item => client.search(list.entity, &["IsSalesItem"], &["true".to_owned()], list.select, calls).await?,
+        Lookup::DefaultCustomer => {
+            client.search(list.entity, &["Status"], &[odata::text("C")], list.select, calls).await?
+        }
+        _ => client.list(list.entity, list.select, calls).await?,
+    };
+    let mut all: Vec<Reference> = rows.iter().map(|row| reference(row, lookup, list.name, now)).collect();
+    all.retain(|reference| !reference.code.is_empty());
+    // Numbers by their value, then words by the alphabet.
+    all.sort_by_cached_key(|reference| (reference.code.parse::<u64>().unwrap_or(u64::MAX), reference.code.clone()));
+    Ok(all)
 }
 
 /// The row of a code: written the same, else the same but for case, when that is only one.
@@ -118,7 +132,12 @@ fn matching<'a>(rows: &'a [Value], fields: &[&str], code: &str) -> Option<&'a Va
     None
 }
 
-fn reference(row: &Value, name: &str, attributes: Map<String, Value>) -> Reference {
+fn reference(row: &Value, lookup: Lookup, name: &str, now: NaiveDateTime) -> Reference {
+    let mut attributes = attributes(lookup, row);
+    if lookup == Lookup::DefaultCustomer || lookup == Lookup::CostCenter || lookup == Lookup::CostUnit {
+        let blocked = attributes.get("blocked").and_then(Value::as_bool).unwrap_or(false);
+        attributes.insert("blocked".to_owned(), Value::Bool(blocked || customers::ended(row, now)));
+    }
     Reference {
         id: odata::field(row, "ID").unwrap_or_default(),
         code: odata::field(row, "Code").unwrap_or_default(),

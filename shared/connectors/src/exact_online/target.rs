@@ -59,6 +59,10 @@ impl Target for ExactOnline {
         lookups::look_up(&self.client, list, codes, calls).await
     }
 
+    async fn list_codes(&self, list: Lookup, calls: &Calls) -> Result<Vec<Reference>, Failure> {
+        lookups::list_codes(&self.client, list, calls).await
+    }
+
     async fn send_customer(
         &self,
         decision: &CustomerDecision,

@@ -7,6 +7,7 @@
 //! * The list of customers has no filter for changes at all: every read goes through all of them, and what is unchanged
 //!   is recognised by its content.
 
+mod lists;
 mod paging;
 mod pictures;
 mod products;
@@ -19,7 +20,8 @@ use koppel_core::document::Entity;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
 use koppel_core::ports::target::Picture;
-use koppel_core::ports::{Asked, Calls, Changed, FetchPage, FetchQuery, Finding, Source, Window};
+use koppel_core::ports::{Asked, Calls, Changed, FetchPage, FetchQuery, Finding, Reference, Source, Window};
+use koppel_core::system::SourceList;
 use koppel_core::{Cause, Failure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -138,6 +140,10 @@ impl Source for WooCommerceSource {
 
     async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
         pictures::fetch(&self.client, url, calls).await
+    }
+
+    async fn list_values(&self, list: SourceList, calls: &Calls) -> Result<Vec<Reference>, Failure> {
+        self.values(list, calls).await
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {

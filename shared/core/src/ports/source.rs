@@ -5,11 +5,12 @@ use chrono::{DateTime, Utc};
 
 use super::Calls;
 use super::diagnosis::{Asked, Finding};
-use super::target::Picture;
+use super::target::{Picture, Reference};
 use crate::document::Entity;
-use crate::error::Failure;
+use crate::error::{Cause, Failure};
 use crate::keys::RecordKey;
 use crate::message::SourceRecord;
+use crate::system::SourceList;
 
 /// What to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,11 @@ pub trait Source: Send + Sync {
     /// The content of a picture that a record names, with its file name and media type; `None` when there is none there.
     async fn fetch_picture(&self, _url: &str, _calls: &Calls) -> Result<Option<Picture>, Failure> {
         Ok(None)
+    }
+
+    /// A list whose values are keys of tables in settings, for a person to choose from.
+    async fn list_values(&self, list: SourceList, _calls: &Calls) -> Result<Vec<Reference>, Failure> {
+        Err(Failure::settings(Cause::new("not_supported", format!("this system does not list {}", list.name()))))
     }
 
     /// Reaches the system with the credentials and says who answers (name, version, administration).

@@ -136,6 +136,11 @@ pub trait Target: Send + Sync {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Reference>, Failure>;
 
+    /// The whole list, for a person to choose from. Long lists take a call for each page.
+    async fn list_codes(&self, list: Lookup, _calls: &Calls) -> Result<Vec<Reference>, Failure> {
+        Err(Failure::settings(Cause::new("not_supported", format!("this system does not list a {}", list.label()))))
+    }
+
     /// Makes the customer exist with everything the document needs (debtor, contact, delivery address).
     ///
     /// With a known link only what is missing is added (or, when `decision.update` is set, changed). Safe to repeat

@@ -28,7 +28,8 @@ pub fn of(sold: Sold, dice: &mut Dice) -> Sold {
         lines.clear();
         let whole = original.total.max(original.currency.unit());
         let part = if dice.chance(30) { 100 } else { dice.between(1, 100) };
-        total = original.currency.round(whole * Decimal::from(part) / Decimal::ONE_HUNDRED).max(original.currency.unit());
+        total =
+            original.currency.round(whole * Decimal::from(part) / Decimal::ONE_HUNDRED).max(original.currency.unit());
     }
     let refund = Refund { id: "1".into(), total, lines, ..Refund::default() };
     // It has a reference, so it can be credited; if not, the books would show the amount of the order.

@@ -86,6 +86,36 @@ async fn a_short_list_is_read_once_and_compared_without_padding() {
 }
 
 #[tokio::test]
+async fn a_whole_list_is_in_the_order_of_its_codes_and_says_what_is_blocked() {
+    let world = World::new(|_| Reply::json(200, include_str!("../fixtures/vat-codes.json"))).await;
+    let all = world.exact.list_codes(Lookup::VatCode, &world.calls).await.unwrap();
+    let mut codes: Vec<_> = all.iter().map(|vat| vat.code.clone()).collect();
+    assert!(codes.contains(&"4".to_owned()), "{codes:?}");
+    let blocked = all.iter().find(|vat| vat.code == "5").unwrap();
+    assert_eq!(blocked.attributes["blocked"], json!(true));
+    let shown = codes.clone();
+    codes.sort_by_key(|code| (code.len(), code.clone()));
+    assert_eq!(shown, codes);
+    let debtors = World::new(|_| {
+        list(json!([
+            {"ID":guid(2),"Code":"             10001","Name":"Oud","Status":"C","Blocked":false,"EndDate":"/Date(1577836800000)/"},
+            {"ID":guid(3),"Code":null,"Name":"Lead","Status":"S","Blocked":false,"EndDate":null}
+        ]))
+    })
+    .await;
+    let all = debtors.exact.list_codes(Lookup::DefaultCustomer, &debtors.calls).await.unwrap();
+    assert_eq!(all.iter().map(|d| (d.code.as_str(), d.name.as_str())).collect::<Vec<_>>(), [("10001", "Oud")]);
+    assert_eq!(all[0].attributes["blocked"], json!(true), "it has ended");
+    debtors.exact.list_codes(Lookup::Item, &debtors.calls).await.unwrap();
+    let filters: Vec<String> = debtors.server.take().iter().map(|seen| seen.filter().to_owned()).collect();
+    assert_eq!(
+        filters,
+        ["Status eq 'C'", "IsSalesItem eq true"],
+        "some apps must not read these lists without a filter"
+    );
+}
+
+#[tokio::test]
 async fn every_list_is_asked_for_what_the_metadata_has() {
     let world = World::new(|seen| match seen.entity() {
         "crm/Accounts" => list(json!([

@@ -157,3 +157,20 @@ async fn pictures_are_read_from_the_shop_and_from_nowhere_else() {
     assert!(source.fetch_picture(&other, &calls).await.unwrap().is_none());
     assert!(server.take().is_empty());
 }
+
+#[tokio::test]
+async fn lists_of_the_sandbox_give_the_words_that_orders_and_products_use() {
+    use koppel_core::system::SourceList;
+    let (handle, file) = sandbox(false, json!({})).await;
+    let source = sandbox_source(&handle, &file, json!({}));
+    let calls = Calls::default();
+    let mut lists = std::collections::BTreeMap::new();
+    for list in SourceList::ALL {
+        let values = source.list_values(list, &calls).await.unwrap();
+        lists.insert(list, values.into_iter().map(|value| (value.code, value.name)).collect::<Vec<_>>());
+    }
+    let has = |list, code: &str| lists[&list].iter().any(|(known, _)| known == code);
+    assert!(has(SourceList::PaymentMethod, "bacs") && has(SourceList::PaymentMethod, "cod"), "{lists:?}");
+    assert!(has(SourceList::ShippingMethod, "flat_rate") && has(SourceList::TaxClass, "reduced-rate"), "{lists:?}");
+    assert!(lists[&SourceList::Category].contains(&("17".to_owned(), "Kleding > Shirts".to_owned())), "{lists:?}");
+}
