@@ -57,11 +57,14 @@ pub(super) fn list(ctx: &mut Ctx<'_>, parent: Option<i64>) -> Result<Reply, Repl
 
 /// `GET /orders/{id}/refunds/{id}`.
 pub(super) fn get(ctx: &mut Ctx<'_>, parent: i64, id: i64) -> Result<Reply, Reply> {
+    let mut check = Check::new(&ctx.params);
+    let decimals = check.int("dp", 2, None, None).clamp(0, 12) as u32;
+    check.done()?;
     ctx.allow(Need::View)?;
     order(ctx, parent)?;
     let row = ctx.store.get("refunds", &id.to_string()).filter(|row| row["parent_id"].as_i64() == Some(parent));
     let row = row.ok_or_else(|| invalid_id(404, "shop_order_refund"))?;
-    Ok(render::json(200, &render::select(shown(row, 2), &ctx.params)))
+    Ok(render::json(200, &render::select(shown(row, decimals), &ctx.params)))
 }
 
 /// `POST /orders/{id}/refunds`.

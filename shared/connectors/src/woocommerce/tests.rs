@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use super::{FACTS, native};
 
 mod kept;
+mod refunds;
 mod target;
 
 const RECORDED: &str = include_str!("fixtures/orders.json");

@@ -97,16 +97,22 @@ async fn decide_chunk(
     }
     let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await?;
     let found = find_existing(flow, &*target, &open, calls).await?;
-    let orders: Vec<&Order> = open.iter().filter_map(|(record, ..)| order_of(record)).collect();
+    let credits = open.iter().filter_map(|(record, ..)| order_of(record)?.credits.as_ref());
+    let originals = Originals::look(engine, flow, &*target, &credits.collect::<Vec<_>>(), calls).await?;
+    // What only waits costs no more questions.
+    let goes_on = |record: &MappedRecord, entry: &Option<Versioned>| {
+        is_claimed(entry.as_ref()) || originals.missing(record).is_none()
+    };
+    let going = open.iter().filter(|(record, entry, _)| goes_on(record, entry));
+    let orders: Vec<&Order> = going.filter_map(|(record, ..)| order_of(record)).collect();
     let codes = orders.iter().flat_map(|order| references::codes_of(flow, order));
     let references = References::resolve(engine, flow, &*target, codes, calls).await?;
     let buyers: Vec<Buyer<'_>> = orders.iter().map(|order| Buyer::of(order)).collect();
     let customers = Customers::resolve(engine, flow, &*target, &buyers, calls).await?;
-    let originals = Originals::look(engine, flow, &*target, &orders, calls).await?;
 
     let mut decisions = Vec::new();
     for (record, entry, hash) in open {
-        let claimed = entry.as_ref().is_some_and(|e| e.entry.state == State::Claimed);
+        let claimed = is_claimed(entry.as_ref());
         let existing = record.document.natural_key().and_then(|key| found.get(&key));
         // A claim without a result is settled by the write step, which knows whose document was found.
         if let Some(existing) = existing.filter(|_| !claimed) {
@@ -127,6 +133,11 @@ async fn decide_chunk(
         }
     }
     Ok((decisions, results))
+}
+
+/// Somebody is writing it, or was stopped while writing.
+fn is_claimed(entry: Option<&Versioned>) -> bool {
+    entry.is_some_and(|e| e.entry.state == State::Claimed)
 }
 
 fn key_of(record: &MappedRecord) -> Result<NonEmpty, Failure> {
@@ -152,7 +163,7 @@ async fn find_existing(
     let Some(document) = flow.flow.document else { return Ok(BTreeMap::new()) };
     let keys: Vec<NonEmpty> = open
         .iter()
-        .filter(|(_, entry, _)| !entry.as_ref().is_some_and(|e| e.entry.state == State::Claimed))
+        .filter(|(_, entry, _)| !is_claimed(entry.as_ref()))
         .filter_map(|(record, ..)| record.document.natural_key())
         .collect();
     if keys.is_empty() { Ok(BTreeMap::new()) } else { target.find_documents(document, &keys, calls).await }

@@ -109,3 +109,22 @@ fn a_company_has_a_contact_and_a_person_has_none() {
     assert_eq!(person["account"]["Name"], "Jan Bos");
     assert_eq!((person.get("contact"), person.get("delivery_address")), (None, None));
 }
+
+/// A refund is the same document with what it credits: only the type of an invoice tells.
+#[test]
+fn what_gives_back_is_a_credit_note() {
+    let mut credit = order();
+    credit["credits"] = json!({"reference": "WEB-23", "refund": "32", "full": false});
+    for (document, invoice, note) in
+        [(DocumentType::SalesInvoice, 8020, 8021), (DocumentType::DirectInvoice, 8023, 8024)]
+    {
+        assert_eq!(order_payload(&order(), document)["Type"], invoice);
+        assert_eq!(order_payload(&credit, document)["Type"], note);
+    }
+    for document in [DocumentType::SalesOrder, DocumentType::FinancialEntry] {
+        assert_eq!(order_payload(&credit, document), order_payload(&order(), document));
+    }
+    for document in FACTS.documents {
+        assert!(FACTS.rows_for(Side::Target, Entity::Refunds, Some(*document)).is_some());
+    }
+}

@@ -1,6 +1,7 @@
 //! Reading from a scripted shop whose list changes while it is read, and from the sandbox.
 
 mod kept;
+mod refunds;
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use koppel_core::document::{Credits, Order};
+use koppel_core::document::Credits;
 use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::NonEmpty;
 use koppel_core::message::{Header, MappedRecord, Step};
@@ -37,15 +37,14 @@ pub struct Originals {
 }
 
 impl Originals {
-    /// Looks for the originals of these orders; of those that credit nothing there are none.
+    /// Looks for what is credited.
     pub async fn look(
         engine: &Engine,
         flow: &LoadedFlow,
         target: &dyn Target,
-        orders: &[&Order],
+        credits: &[&Credits],
         calls: &Calls,
     ) -> Result<Self, Failure> {
-        let credits: Vec<&Credits> = orders.iter().filter_map(|order| order.credits.as_ref()).collect();
         let mut known = Self::default();
         if credits.is_empty() {
             return Ok(known);
