@@ -100,7 +100,7 @@ fn rows_of_the_order_flow_give_the_reference_and_own_rows_come_over_them() {
         (text(own), text(order))
     };
     assert_eq!(split(""), (Vec::new(), vec!["reference=\"\\\"WEB\\\"\"".into(), "note=\"\\\"n\\\"\"".into()]));
-    let (own, order) = split("reference: x, refund.reason: y");
-    assert_eq!(own, ["reason=\"y\""]);
+    let (own, order) = split("reference: x, refund.reason: z");
+    assert_eq!(own, ["reason=\"z\""]);
     assert_eq!(order, ["note=\"\\\"n\\\"\"", "reference=\"x\""]);
 }
