@@ -164,12 +164,16 @@ impl Answers {
         let mut known = Vec::new();
         for (name, facts) in names.iter().zip([self.from, self.to]) {
             let declared = options(facts).map_err(|failure| failure.cause().clone())?;
-            known.extend(declared.iter().filter(|o| !o.secret).map(|option| format!("{name}.{}", option.name)));
+            known.extend(
+                declared.into_iter().filter(|o| !o.secret).map(|option| (format!("{name}.{}", option.name), option)),
+            );
         }
-        if known.iter().any(|option| option == key) {
+        if let Some((_, option)) = known.iter().find(|(name, _)| name == key) {
+            option.check(value)?;
             self.options.insert(key.to_owned(), value.to_owned());
             return Ok(());
         }
+        let known: Vec<String> = known.into_iter().map(|(name, _)| name).collect();
         let cause = Cause::new("unknown_option", format!("«{key}» is not an option of these connections"));
         Err(match nearest(key, known.iter().map(String::as_str)) {
             Some(near) => cause.advice(format!("did you mean «{near}»?")),

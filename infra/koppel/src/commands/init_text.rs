@@ -57,8 +57,31 @@ pub struct Described {
     pub sample: String,
     /// The only values that are allowed.
     pub choices: Vec<String>,
-    /// Text that needs quotes.
-    is_text: bool,
+    /// Type, as the connector names it.
+    kind: String,
+}
+
+impl Described {
+    /// Whether a value fits the type.
+    pub fn check(&self, value: &str) -> Result<(), Cause> {
+        let (fits, wanted) = match self.kind.as_str() {
+            "integer" => (value.parse::<i64>().is_ok(), "a whole number".to_owned()),
+            "yes_no" => (matches!(value, "true" | "false"), "true or false".to_owned()),
+            "choice" => (self.choices.iter().any(|c| c == value), format!("one of {}", self.choices.join(", "))),
+            "list" => (value.starts_with('[') && value.ends_with(']'), "a list such as [one, two]".to_owned()),
+            _ => (!value.is_empty(), "a text".to_owned()),
+        };
+        if fits {
+            return Ok(());
+        }
+        let message = format!("«{value}» does not fit {}", self.name);
+        Err(Cause::new("bad_value", message).advice(format!("give {wanted}")))
+    }
+
+    /// The value as YAML.
+    fn yaml(&self, value: &str) -> String {
+        if matches!(self.kind.as_str(), "integer" | "yes_no" | "list") { value.to_owned() } else { quoted(value) }
+    }
 }
 
 /// The options of a system.
@@ -80,7 +103,7 @@ pub fn options(facts: &SystemFacts) -> Result<Vec<Described>, Failure> {
                 label: option["label"]["en"].as_str().unwrap_or_default().to_owned(),
                 sample: sample(&name, option),
                 choices: choices.filter_map(Value::as_str).map(str::to_owned).collect(),
-                is_text: matches!(text("type").as_str(), "text" | "url" | "choice" | "file"),
+                kind: text("type"),
                 name,
             }
         })
@@ -113,11 +136,7 @@ fn connection(text: &mut String, name: &str, facts: &SystemFacts, answers: &Answ
     for option in all.iter().filter(|option| !option.secret) {
         let given = answers.options.get(&format!("{name}.{}", option.name));
         let mark = if option.required || given.is_some() { "" } else { "# " };
-        let value = match given {
-            Some(given) if option.is_text => quoted(given),
-            Some(given) => given.clone(),
-            None => option.sample.clone(),
-        };
+        let value = given.map_or_else(|| option.sample.clone(), |given| option.yaml(given));
         let _ = writeln!(text, "    {:<44} # {}", format!("{mark}{}: {value}", option.name), option.label);
     }
     if all.iter().any(|option| option.secret) {

@@ -99,13 +99,38 @@ pub fn ask(systems: &dyn Systems, args: &Args, person: &mut dyn Ask) -> Result<A
     }
     let takes_vat = orders.is_some_and(|flow| answers.systems_of(&flow).1.lookups.contains(&Lookup::VatCode));
     if takes_vat && answers.vat_codes.is_empty() {
-        for country in list(&person.text("Countries you sell to (two letters each)", "NL")?) {
-            let code = person.text(&format!("VAT code for {country}, when no rate asks for another"), "4")?;
-            answers.set_vat_code(&format!("{country}={code}")).map_err(CliError::settings)?;
+        // A code stands in for those that are asked next, so that a wrong country is told at once.
+        until_right(person, "Countries you sell to (two letters each)", "NL", |typed| {
+            answers.vat_codes.clear();
+            list(typed).iter().try_for_each(|country| answers.set_vat_code(&format!("{country}=4")))
+        })?;
+        for (country, offered) in answers.vat_codes.clone() {
+            let question = format!("VAT code for {country}, when no rate asks for another");
+            until_right(person, &question, &offered, |typed| answers.set_vat_code(&format!("{country}={typed}")))?;
         }
     }
     ask_settings(&mut answers, person)?;
     Ok(answers)
+}
+
+/// Asks until the answer is taken; what was wrong with the last one stands in the question.
+fn until_right(
+    person: &mut dyn Ask,
+    question: &str,
+    default: &str,
+    mut take: impl FnMut(&str) -> Result<(), Cause>,
+) -> Result<(), CliError> {
+    let mut asked = question.to_owned();
+    loop {
+        let typed = person.text(&asked, default)?;
+        match take(&typed) {
+            Ok(()) => return Ok(()),
+            Err(cause) => {
+                let advice = cause.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+                asked = format!("{question} ({}{advice})", cause.message);
+            }
+        }
+    }
 }
 
 fn system(person: &mut dyn Ask, question: &str, systems: &[&'static SystemFacts]) -> Result<String, CliError> {
@@ -149,11 +174,12 @@ fn connections(answers: &mut Answers, person: &mut dyn Ask) -> Result<(), CliErr
                 continue;
             }
             let question = format!("{}: {}", facts.name, option.label);
-            let value = match option.choices.as_slice() {
-                [] => person.text(&question, &option.sample)?,
-                choices => choices[person.choose(&question, choices, 0)?].clone(),
-            };
-            answers.set_option(&format!("{key}={value}")).map_err(CliError::settings)?;
+            if let [_, ..] = option.choices.as_slice() {
+                let value = &option.choices[person.choose(&question, &option.choices, 0)?];
+                answers.set_option(&format!("{key}={value}")).map_err(CliError::settings)?;
+                continue;
+            }
+            until_right(person, &question, &option.sample, |typed| answers.set_option(&format!("{key}={typed}")))?;
         }
     }
     Ok(())
@@ -194,7 +220,7 @@ mod tests {
     use crate::place::facts_only;
     use koppel_flows::config::{parse, validate};
 
-    /// Answers by a part of the question; what is not named gets what is offered first.
+    /// Answers by a part of the question, the first that fits; what is not named gets what is offered first.
     struct Script(Vec<(&'static str, &'static str)>, Vec<String>);
 
     impl Script {
@@ -238,11 +264,12 @@ mod tests {
                 ("your books", "Exact Online"),
                 ("Address of the shop", "https://winkel.test"),
                 ("Country site", "be"),
-                ("Division", "77"),
+                ("«seven» does not fit", "77"),
+                ("Division", "seven"),
                 ("order become", "sales-invoice"),
                 ("Statuses", "betaald, Klaar om te gaan"),
                 ("Countries", "NL, be"),
-                ("VAT code for be", "13"),
+                ("VAT code for BE", "13"),
                 ("Update customers", "true"),
             ],
             Vec::new(),

@@ -90,6 +90,8 @@ async fn what_options_say_stands_in_the_file_and_what_is_wrong_is_named_and_not_
     std::fs::remove_file(bench.folder.path().join("koppel.yaml")).unwrap();
     for (wrong, said) in [
         (&["--option", "shop.ur=x"][..], "did you mean «shop.url»?"),
+        (&["--option", "books.division=seven"], "give a whole number"),
+        (&["--option", "books.country=zz"], "give one of nl, be"),
         (&["--vat-code", "Holland=4"], "such as NL=4"),
         (&["--setting", "customer.update=perhaps"], "use one of true, false"),
         (&["--setting", "stock.calculation=free"], "decides nothing in these flows"),

@@ -4,12 +4,12 @@
 //! * `codes.yaml`, `orders.yaml`, `records.yaml`: the declarations, in the shape of a connector's `settings.yaml`
 //! * `values.rs`: what a flow has set, and which part of a setting says so
 //! * `lists.rs`: the lists that codes come from, asked of the systems and kept for a while
+//! * `reference.rs`: the page of the documentation
 //! * `check.rs`: whether the target has the codes that a flow names
 
 mod check;
 mod lists;
-#[cfg(test)]
-mod tests;
+mod reference;
 mod values;
 
 use koppel_core::document::{DocumentType, Entity};
@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub use check::{Checked, check_codes};
 pub use lists::{ListName, StoredList, list_of, stored_list};
+pub use reference::reference_page;
 pub use values::{Origin, SetCode, SetValue, codes_of, values_of};
 
 const FILES: [&str; 3] = [include_str!("codes.yaml"), include_str!("orders.yaml"), include_str!("records.yaml")];
@@ -226,3 +227,6 @@ pub fn settings() -> Result<Vec<SettingFacts>, Failure> {
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;
