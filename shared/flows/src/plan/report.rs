@@ -175,7 +175,8 @@ fn planned(planner: &Planner, decision: &Decision) -> PlannedRecord {
         None => Vec::new(),
     };
     let mut result = describe(RecordResult::new(&record.key, &record.label, outcome), record);
-    result.fields = changes.iter().map(|change| change.field.clone()).collect();
+    // Named as a run names them.
+    result.fields = changes.iter().map(|change| change.field.trim_start_matches('_').to_owned()).collect();
     result.target_number = existing.map(|existing| existing.label).unwrap_or_default();
     if let (Way::Debtors, Some(link)) = (way, decision.customer.as_ref().and_then(|c| c.link.as_ref())) {
         result.target_number.clone_from(&link.code);
