@@ -19,7 +19,7 @@ run-build:
 	@cargo build --quiet -p koppel -p koppel-sandbox
 
 # Articles before the orders that name them, and stock after the orders that take from it.
-FLOWS = articles customers web-orders counter-sales invoices-belgium bookings-germany stock
+FLOWS = articles customers web-orders counter-sales counter-refunds invoices-belgium bookings-germany stock
 # Everything is read again each time, so that a second round shows that nothing is left to write.
 RUN = $(KOPPEL) run $(1) --since 2020-01-01
 

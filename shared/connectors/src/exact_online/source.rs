@@ -13,10 +13,10 @@ use koppel_core::document::Entity;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
 use koppel_core::ports::target::Picture;
-use koppel_core::ports::{Calls, FetchPage, FetchQuery, Source};
+use koppel_core::ports::{Asked, Calls, FetchPage, FetchQuery, Finding, Source};
 use koppel_core::{Cause, Failure};
 
-use super::ExactOnline;
+use super::{ExactOnline, diagnose};
 
 #[async_trait]
 impl Source for ExactOnline {
@@ -38,6 +38,10 @@ impl Source for ExactOnline {
 
     async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
         pictures::fetch(&self.client, url, calls).await
+    }
+
+    async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
+        diagnose::diagnose(&self.client, asked, calls).await
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {

@@ -17,7 +17,7 @@ use koppel_core::ports::{
     Asked, Budget, Calls, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Picture, Reference,
     Sent, Source, Systems, Target, Window,
 };
-use koppel_core::system::{Lookup, SystemFacts};
+use koppel_core::system::{Lookup, SourceList, SystemFacts};
 
 /// What the steps have seen on both sides.
 #[derive(Default)]
@@ -106,6 +106,10 @@ impl Source for LimitedSource {
         self.source.diagnose(asked, calls).await
     }
 
+    async fn list_values(&self, list: SourceList, calls: &Calls) -> Result<Vec<Reference>, Failure> {
+        self.source.list_values(list, calls).await
+    }
+
     async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
         self.source.fetch_picture(url, calls).await
     }
@@ -146,6 +150,10 @@ impl Target for ReadOnlyTarget {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
         self.target.look_up(list, codes, calls).await
+    }
+
+    async fn list_codes(&self, list: Lookup, calls: &Calls) -> Result<Vec<Reference>, Failure> {
+        self.target.list_codes(list, calls).await
     }
 
     async fn find_records(
