@@ -27,20 +27,23 @@ pub const WAITS_FOR_ORDER: &str = "original_missing";
 /// A user's own rows under this name are laid over those of refunds; all others over those of the order.
 const OWN: &str = "refund.";
 
-/// A flow of this entity between the same two connections.
-fn beside<'a>(config: &'a Config, flow: &FlowConfig, entity: Entity) -> Option<(&'a str, &'a FlowConfig)> {
+/// The flows of this entity between the same two connections, those that make the same kind of document first.
+fn beside<'a>(config: &'a Config, flow: &FlowConfig, entity: Entity) -> Vec<(&'a str, &'a FlowConfig)> {
     let same = |other: &FlowConfig| other.entity == entity && other.from == flow.from && other.to == flow.to;
-    config.flows.iter().find(|(_, other)| same(other)).map(|(name, other)| (name.as_str(), other))
+    let mut flows: Vec<(&str, &FlowConfig)> =
+        config.flows.iter().filter(|(_, other)| same(other)).map(|(name, other)| (name.as_str(), other)).collect();
+    flows.sort_by_key(|(_, other)| other.document != flow.document);
+    flows
 }
 
-/// The flow that brings the orders of a flow of refunds.
-pub fn orders_flow<'a>(config: &'a Config, flow: &FlowConfig) -> Option<(&'a str, &'a FlowConfig)> {
+/// The flows that bring the orders of a flow of refunds, the likeliest first.
+pub fn orders_flows<'a>(config: &'a Config, flow: &FlowConfig) -> Vec<(&'a str, &'a FlowConfig)> {
     beside(config, flow, Entity::Orders)
 }
 
 /// A flow takes care of the refunds of an order flow.
 pub fn are_handled(config: &Config, flow: &FlowConfig) -> bool {
-    beside(config, flow, Entity::Refunds).is_some()
+    !beside(config, flow, Entity::Refunds).is_empty()
 }
 
 /// Splits a user's own source rows of a flow of refunds: what is for the refund stays in `own`, what is for the order that it
@@ -54,7 +57,8 @@ pub fn split_rows(config: &Config, flow: &FlowConfig, own: &mut UserRows) -> Use
         }
     }
     *own = refund;
-    let (mut rows, ..) = orders_flow(config, flow).map(|(_, orders)| split_user_rows(&orders.map)).unwrap_or_default();
+    let orders = orders_flows(config, flow).into_iter().next();
+    let (mut rows, ..) = orders.map(|(_, orders)| split_user_rows(&orders.map)).unwrap_or_default();
     rows.retain(|(path, _)| order.iter().all(|(over, _)| over != path));
     rows.append(&mut order);
     rows
@@ -123,17 +127,17 @@ fn given_back_of(original: &Order, given: &Line) -> Line {
 
 /// An order has arrived: its refunds need not wait for it any longer.
 pub async fn original_arrived(engine: &Engine, flow: &LoadedFlow, order: &RecordKey) -> Result<(), Failure> {
-    let Some((name, _)) =
-        beside(&flow.config, &flow.flow, Entity::Refunds).filter(|_| flow.flow.entity == Entity::Orders)
-    else {
+    if flow.flow.entity != Entity::Orders {
         return Ok(());
-    };
-    for item in items::all(engine, &partition(&flow.tenant, &["waiting", name]), &format!("{order}/")).await? {
-        let record: Waiting = read_required(&item.value)?;
-        if record.cause.code == WAITS_FOR_ORDER {
-            let due = Waiting { due_at: Some(engine.clock.now()), ..record };
-            // Whoever changes it at this moment knows more; if not, it is tried again by its own time.
-            let _ = put(engine, &item.key, &due, Condition::Version(item.version), item.expires_at).await;
+    }
+    for (name, _) in beside(&flow.config, &flow.flow, Entity::Refunds) {
+        for item in items::all(engine, &partition(&flow.tenant, &["waiting", name]), &format!("{order}/")).await? {
+            let record: Waiting = read_required(&item.value)?;
+            if record.cause.code == WAITS_FOR_ORDER {
+                let due = Waiting { due_at: Some(engine.clock.now()), ..record };
+                // Whoever changes it at this moment knows more; if not, it is tried again by its own time.
+                let _ = put(engine, &item.key, &due, Condition::Version(item.version), item.expires_at).await;
+            }
         }
     }
     Ok(())

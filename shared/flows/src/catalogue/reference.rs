@@ -48,7 +48,8 @@ pub fn reference_page() -> Result<String, Failure> {
             "\n## {title}\n\n| Setting | What it is | Values | Example |\n| --- | --- | --- | --- |\n"
         ));
         // What holds for orders holds for their refunds, and is said once.
-        let is_new = |facts: &&super::SettingFacts| entity != Entity::Refunds || !facts.entities.contains(&Entity::Orders);
+        let is_new =
+            |facts: &&super::SettingFacts| entity != Entity::Refunds || !facts.entities.contains(&Entity::Orders);
         for facts in all.iter().filter(|facts| facts.entities.contains(&entity)).filter(is_new) {
             let english = |texts: &Texts| texts.of(Language::En).to_owned();
             let mut values = match (facts.kind, facts.list) {

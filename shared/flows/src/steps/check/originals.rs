@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use koppel_core::document::Credits;
+use koppel_core::document::{Credits, DocumentType};
 use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::NonEmpty;
 use koppel_core::message::{Header, MappedRecord, Step};
@@ -49,13 +49,13 @@ impl Originals {
         if credits.is_empty() {
             return Ok(known);
         }
-        let orders_flow = refunds::orders_flow(&flow.config, &flow.flow);
-        if let Some((name, _)) = orders_flow {
-            let ids: Vec<(NonEmpty, &Credits)> =
-                credits.iter().filter_map(|of| Some((NonEmpty::new(&of.order)?, *of))).collect();
-            let keys: Vec<NonEmpty> = ids.iter().map(|(id, _)| id.clone()).collect();
+        let orders_flows = refunds::orders_flows(&flow.config, &flow.flow);
+        let ids: Vec<(NonEmpty, &Credits)> =
+            credits.iter().filter_map(|of| Some((NonEmpty::new(&of.order)?, *of))).collect();
+        let keys: Vec<NonEmpty> = ids.iter().map(|(id, _)| id.clone()).collect();
+        for (name, _) in &orders_flows {
             let entries = ledger::entries(engine, &flow.tenant, name, &keys).await?;
-            for (entry, (_, of)) in entries.into_iter().zip(ids) {
+            for (entry, (_, of)) in entries.into_iter().zip(&ids) {
                 match entry.map(|entry| entry.entry.state) {
                     Some(State::Delivered | State::Exists) => known.there.insert(of.reference.clone()),
                     Some(State::Claimed | State::Parked | State::Rejected) => known.coming.insert(of.order.clone()),
@@ -68,11 +68,18 @@ impl Originals {
             .filter(|of| !known.there.contains(&of.reference))
             .filter_map(|of| NonEmpty::new(&of.reference))
             .collect();
-        let document = orders_flow.and_then(|(_, orders)| orders.document).or(flow.flow.document);
-        if let Some(document) = document.filter(|_| !asked.is_empty()) {
-            let asked: Vec<NonEmpty> = asked.into_iter().collect();
-            let found = target.find_documents(document, &asked, calls).await?;
-            known.there.extend(found.into_keys().map(String::from));
+        let mut documents: Vec<DocumentType> = orders_flows.iter().filter_map(|(_, orders)| orders.document).collect();
+        if documents.is_empty() {
+            documents.extend(flow.flow.document);
+        }
+        documents.dedup();
+        for document in documents {
+            let asked: Vec<NonEmpty> =
+                asked.iter().filter(|key| !known.there.contains(key.as_str())).cloned().collect();
+            if !asked.is_empty() {
+                let found = target.find_documents(document, &asked, calls).await?;
+                known.there.extend(found.into_keys().map(String::from));
+            }
         }
         Ok(known)
     }
@@ -111,9 +118,11 @@ impl Originals {
 
 fn waits(flow: &LoadedFlow, credits: &Credits, after: Duration) -> Failure {
     let target = flow.target_facts.name;
-    let advice = match refunds::orders_flow(&flow.config, &flow.flow) {
-        Some((name, _)) => format!("it goes by itself once the flow «{name}» has delivered the order"),
-        None => format!("it goes by itself once the order is in {target} under this reference"),
+    let names: Vec<&str> = refunds::orders_flows(&flow.config, &flow.flow).into_iter().map(|(name, _)| name).collect();
+    let advice = match names.as_slice() {
+        [] => format!("it goes by itself once the order is in {target} under this reference"),
+        [name] => format!("it goes by itself once the flow «{name}» has delivered the order"),
+        several => format!("it goes by itself once one of the flows {} has delivered the order", several.join(", ")),
     };
     let cause = Cause::new(
         WAITS_FOR_ORDER,
