@@ -64,7 +64,7 @@ pub async fn connect(global: &Global, output: Output, args: &Args) -> Result<Exi
         }
     };
     // What answers now may go on, whatever stopped it before.
-    let who = reach(&place, &config, name).await?;
+    let who = reach(&place, &output, &config, name).await?;
     connections::resume(&place.engine, &place.tenant, name).await?;
     let how = if consents { "connected" } else { "the keys work" };
     output.text(&format!("{name}: {how}. {who}"));

@@ -158,14 +158,16 @@ fn show(output: Output, ended: &Ended) {
     if !records.is_empty() {
         output.table(&tables::of(ended.entity, records));
     }
-    let reasons: Vec<String> = records
+    let left_out = records
         .iter()
         .filter(|record| !matches!(record.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged))
-        .filter_map(|record| record.cause.as_ref().map(|cause| line(record, &record.outcome.to_string(), cause)))
-        .collect();
+        .filter_map(|record| record.cause.as_ref().map(|cause| (record, record.outcome.to_string(), cause)));
+    let reasons = lines(left_out);
     section(output, "Not delivered", &reasons);
-    let warnings: Vec<String> =
-        records.iter().flat_map(|record| record.warnings.iter().map(|cause| line(record, "warning", cause))).collect();
+    let warnings = records
+        .iter()
+        .flat_map(|record| record.warnings.iter().map(move |cause| (record, "warning".to_owned(), cause)));
+    let warnings = lines(warnings);
     section(output, "Warnings", &warnings);
     output.note(&format!("{}: {}", run.flow, funnel(&run.funnel)));
     output.note(&format!(
@@ -175,11 +177,20 @@ fn show(output: Output, ended: &Ended) {
     ));
 }
 
-/// One reason. The place repeats what the line says already, so only its row is shown.
-fn line(record: &RecordResult, what: &str, cause: &Cause) -> String {
-    let row = cause.place.row.as_ref().map(|row| format!(" [{row}]")).unwrap_or_default();
-    let advice = cause.advice.as_ref().map(|advice| format!(". To do: {advice}")).unwrap_or_default();
-    format!("  {}  {what}: {}{row}{advice}", record.label, cause.message)
+/// The reasons, each said once: many records may have the same one.
+fn lines<'a>(reasons: impl Iterator<Item = (&'a RecordResult, String, &'a Cause)>) -> Vec<String> {
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    for (record, what, cause) in reasons {
+        // The place repeats what the line says already, so only its row is shown.
+        let row = cause.place.row.as_ref().map(|row| format!(" [{row}]")).unwrap_or_default();
+        let advice = cause.advice.as_ref().map(|advice| format!(". To do: {advice}")).unwrap_or_default();
+        let reason = format!("{what}: {}{row}{advice}", cause.message);
+        match said.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, labels)) => labels.push(&record.label),
+            None => said.push((reason, vec![&record.label])),
+        }
+    }
+    said.into_iter().map(|(reason, labels)| format!("  {}  {reason}", labels.join(", "))).collect()
 }
 
 fn section(output: Output, title: &str, lines: &[String]) {

@@ -1,6 +1,7 @@
 //! What became of the records of a run, as a table: orders with their amounts, other records with what was written.
 
 use koppel_core::document::Entity;
+use koppel_core::outcome::Outcome;
 use koppel_flows::runs::RecordResult;
 
 use crate::output::style::of_outcome;
@@ -62,7 +63,7 @@ fn kept(what: &'static str, records: &[RecordResult]) -> Table {
             record.label.as_str().into(),
             Cell::coloured(record.outcome.name(), of_outcome(record.outcome)),
             record.target_number.as_str().into(),
-            record.fields.join(", ").into(),
+            if record.outcome == Outcome::Created { "all fields".into() } else { record.fields.join(", ").into() },
         ]);
     }
     table
