@@ -56,7 +56,7 @@ async fn the_doctor_ends_with_one_when_something_is_wrong() {
     let (text, code) = said(&bench, &["doctor"]);
     assert!(code == 0 && text.contains("nothing is wrong"), "{text}");
     bench.write(&bench.example().replace("\"TOESLAG\"", "\"NERGENS\""));
-    bench.ok(&["apply"]);
+    bench.ok(&["apply", "--no-codes"]);
     let (text, code) = said(&bench, &["doctor", "web-orders"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("error unknown_item (flow web-orders, row settings.fee_item)"), "{text}");
