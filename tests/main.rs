@@ -6,4 +6,5 @@ mod aws_chaos;
 mod aws_ports;
 mod chain;
 mod chaos;
+mod features;
 mod layering;
