@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::drive;
 use crate::error::{CliError, Exit};
-use crate::output::{Output, Progress, count};
+use crate::output::{Output, Progress, count, reasons};
 use crate::place::{Place, known_flow};
 
 /// Arguments of `run`.
@@ -161,42 +161,18 @@ fn show(output: Output, ended: &Ended) {
     let left_out = records
         .iter()
         .filter(|record| !matches!(record.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged))
-        .filter_map(|record| record.cause.as_ref().map(|cause| (record, record.outcome.to_string(), cause)));
-    let reasons = lines(left_out);
-    section(output, "Not delivered", &reasons);
-    let warnings = records
+        .filter_map(|record| record.cause.as_ref().map(|cause| (record.label.as_str(), record.outcome.name(), cause)));
+    reasons(output, "Not delivered", left_out);
+    let warned = records
         .iter()
-        .flat_map(|record| record.warnings.iter().map(move |cause| (record, "warning".to_owned(), cause)));
-    let warnings = lines(warnings);
-    section(output, "Warnings", &warnings);
+        .flat_map(|record| record.warnings.iter().map(move |cause| (record.label.as_str(), "warning", cause)));
+    reasons(output, "Warnings", warned);
     output.note(&format!("{}: {}", run.flow, funnel(&run.funnel)));
     output.note(&format!(
         "calls: {} ({chunk_calls} for whole chunks, {} for single records)",
         chunk_calls + ended.record_calls(),
         ended.record_calls()
     ));
-}
-
-/// The reasons, each said once: many records may have the same one.
-fn lines<'a>(reasons: impl Iterator<Item = (&'a RecordResult, String, &'a Cause)>) -> Vec<String> {
-    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
-    for (record, what, cause) in reasons {
-        // The place repeats what the line says already, so only its row is shown.
-        let row = cause.place.row.as_ref().map(|row| format!(" [{row}]")).unwrap_or_default();
-        let advice = cause.advice.as_ref().map(|advice| format!(". To do: {advice}")).unwrap_or_default();
-        let reason = format!("{what}: {}{row}{advice}", cause.message);
-        match said.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, labels)) => labels.push(&record.label),
-            None => said.push((reason, vec![&record.label])),
-        }
-    }
-    said.into_iter().map(|(reason, labels)| format!("  {}  {reason}", labels.join(", "))).collect()
-}
-
-fn section(output: Output, title: &str, lines: &[String]) {
-    if !lines.is_empty() {
-        output.text(&format!("\n{title}:\n{}", lines.join("\n")));
-    }
 }
 
 fn funnel(funnel: &Funnel) -> String {

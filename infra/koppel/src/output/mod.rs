@@ -1,6 +1,7 @@
 //! What a command says: text for people, or one JSON document; never both on standard output.
 
 pub mod progress;
+mod reasons;
 pub mod style;
 pub mod table;
 
@@ -11,6 +12,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 pub use progress::Progress;
+pub use reasons::reasons;
 pub use style::Style;
 pub use table::Table;
 

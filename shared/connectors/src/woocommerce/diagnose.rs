@@ -162,19 +162,22 @@ async fn article_numbers(client: &WooCommerceClient, calls: &Calls) -> Result<Ve
         Err(failure) => return Err(failure),
     }
     let sold = articles.iter().filter(|one| one["type"] != "variable" && one["type"] != "grouped");
-    let mut by_number: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    // The shop compares article numbers without case; a person sees the first as it is written.
+    let mut by_number: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
     for article in sold {
         let name = format!("{} «{}»", text(&article["id"]), text(&article["name"]));
-        by_number.entry(text(&article["sku"]).trim().to_lowercase()).or_default().push(name);
+        let number = text(&article["sku"]).trim().to_owned();
+        let known = by_number.entry(number.to_lowercase()).or_insert_with(|| (number, Vec::new()));
+        known.1.push(name);
     }
     let mut findings = Vec::new();
-    if let Some(nameless) = by_number.remove("") {
+    if let Some((_, nameless)) = by_number.remove("") {
         let cause =
             Cause::new("empty_sku", format!("{} without an article number: {}", nameless.len(), some(&nameless)))
                 .advice("give them an SKU in the shop, or set settings.default_item in the flow of orders");
         findings.push(Finding::warning(cause));
     }
-    for (number, articles) in by_number.iter().filter(|(_, articles)| articles.len() > 1) {
+    for (number, articles) in by_number.values().filter(|(_, articles)| articles.len() > 1) {
         let message = format!("the article number «{number}» is there {} times: {}", articles.len(), some(articles));
         let cause = Cause::new("duplicate_sku", message).advice("give each of them an SKU of its own in the shop");
         findings.push(Finding::error(cause));

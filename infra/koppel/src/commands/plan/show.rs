@@ -1,14 +1,13 @@
 //! A plan as a person reads it: a table, the differences, the reasons, and what would be booked.
 
 use koppel_core::document::Entity;
-use koppel_core::error::Cause;
 use koppel_core::outcome::Outcome;
 use koppel_flows::plan::{Amounts, CustomerAct, Plan, PlannedCustomer, PlannedRecord};
 use serde_json::Value;
 
 use crate::output::style::of_outcome;
 use crate::output::table::{Cell, Column};
-use crate::output::{Output, Table, amount, count, moment};
+use crate::output::{Output, Table, amount, count, moment, reasons};
 
 /// Longest value in a line of differences; `--json` has them whole.
 const LONGEST_VALUE: usize = 60;
@@ -25,8 +24,14 @@ pub fn plan(output: Output, plan: &Plan, full: bool) {
             output.text(&format!("\n{} would be sent as:\n{payload}", record.result.label));
         }
     }
-    section(output, "Not delivered", &reasons(plan));
-    section(output, "Warnings", &warnings(plan));
+    let left = plan.records.iter().filter(|record| !record.would_be_sent()).map(|record| &record.result);
+    let left = left
+        .filter_map(|result| result.cause.as_ref().map(|cause| (result.label.as_str(), act(result.outcome), cause)));
+    reasons(output, "Not delivered", left);
+    let results = plan.records.iter().map(|record| &record.result);
+    let warned =
+        results.flat_map(|result| result.warnings.iter().map(|cause| (result.label.as_str(), "warning", cause)));
+    reasons(output, "Warnings", warned);
     if plan.totals.documents > 0 {
         output.text("");
         output.table(&sums("VAT code", "none", &plan.totals.by_vat_code));
@@ -140,24 +145,6 @@ fn value(value: &Value) -> String {
     let mut short: String = text.chars().take(LONGEST_VALUE - 1).collect();
     short.push('…');
     short
-}
-
-fn reasons(plan: &Plan) -> Vec<String> {
-    let left = plan.records.iter().filter(|record| !record.would_be_sent());
-    left.filter_map(|record| record.result.cause.as_ref().map(|cause| line(record, act(record.result.outcome), cause)))
-        .collect()
-}
-
-fn warnings(plan: &Plan) -> Vec<String> {
-    let all = plan.records.iter();
-    all.flat_map(|record| record.result.warnings.iter().map(|cause| line(record, "warning", cause))).collect()
-}
-
-/// One reason. The place repeats what the line says already, so only its row is shown.
-fn line(record: &PlannedRecord, what: &str, cause: &Cause) -> String {
-    let row = cause.place.row.as_ref().map(|row| format!(" [{row}]")).unwrap_or_default();
-    let advice = cause.advice.as_ref().map(|advice| format!(". To do: {advice}")).unwrap_or_default();
-    format!("  {}  {what}: {}{row}{advice}", record.result.label, cause.message)
 }
 
 fn sums(head: &'static str, none: &str, sums: &[Amounts]) -> Table {
