@@ -98,6 +98,22 @@ impl Entry {
         let here = self.run == header.run && self.chunk == header.chunk && self.step == Some(step);
         self.outcome.filter(|_| here)
     }
+
+    /// What is written of a record in a chunk, without a result.
+    fn of(state: State, header: &Header, at: DateTime<Utc>) -> Self {
+        Self {
+            state,
+            run: header.run.clone(),
+            chunk: header.chunk.clone(),
+            outcome: None,
+            step: None,
+            target: None,
+            content_hash: String::new(),
+            claimed_until: None,
+            gone_at: None,
+            at,
+        }
+    }
 }
 
 /// Key of a record's entry.
@@ -164,18 +180,7 @@ async fn claim_unless(
     }
     let was_waiting = before.is_some();
     let until = now + LEASE;
-    let entry = Entry {
-        state: State::Claimed,
-        run: header.run.clone(),
-        chunk: header.chunk.clone(),
-        outcome: None,
-        step: None,
-        target: None,
-        content_hash: String::new(),
-        claimed_until: Some(until),
-        gone_at: None,
-        at: now,
-    };
+    let entry = Entry { claimed_until: Some(until), ..Entry::of(State::Claimed, header, now) };
     let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
     let text = serde_json::to_string(&entry).unwrap_or_default();
     match engine.store.put(&key, &text, condition, None).await {
@@ -206,36 +211,14 @@ pub async fn commit(engine: &Engine, claim: Claim, entry: Entry) -> Result<(), F
 
 /// Gives a claim back without a result: nothing was written, so nobody needs to search.
 pub async fn release(engine: &Engine, claim: Claim, header: &Header) -> Result<(), Failure> {
-    let entry = Entry {
-        state: State::Parked,
-        run: header.run.clone(),
-        chunk: header.chunk.clone(),
-        outcome: None,
-        step: None,
-        target: None,
-        content_hash: String::new(),
-        claimed_until: None,
-        gone_at: None,
-        at: engine.clock.now(),
-    };
+    let entry = Entry::of(State::Parked, header, engine.clock.now());
     commit(engine, claim, entry).await
 }
 
 /// Ends a claim as open: the outcome is unknown, so the next one searches at once instead of waiting for the lease.
 pub async fn leave_open(engine: &Engine, claim: Claim, header: &Header) -> Result<(), Failure> {
     let now = engine.clock.now();
-    let entry = Entry {
-        state: State::Claimed,
-        run: header.run.clone(),
-        chunk: header.chunk.clone(),
-        outcome: None,
-        step: None,
-        target: None,
-        content_hash: String::new(),
-        claimed_until: Some(now),
-        gone_at: None,
-        at: now,
-    };
+    let entry = Entry { claimed_until: Some(now), ..Entry::of(State::Claimed, header, now) };
     commit(engine, claim, entry).await
 }
 
@@ -320,16 +303,5 @@ pub async fn mark_back(
 
 /// An entry without a document in the target.
 pub fn without_target(state: State, outcome: Outcome, step: Step, header: &Header, now: DateTime<Utc>) -> Entry {
-    Entry {
-        state,
-        run: header.run.clone(),
-        chunk: header.chunk.clone(),
-        outcome: Some(outcome),
-        step: Some(step),
-        target: None,
-        content_hash: String::new(),
-        claimed_until: None,
-        gone_at: None,
-        at: now,
-    }
+    Entry { outcome: Some(outcome), step: Some(step), ..Entry::of(state, header, now) }
 }

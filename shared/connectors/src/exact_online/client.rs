@@ -202,15 +202,8 @@ impl Client {
         let mut found = Vec::new();
         let mut request = first;
         for _ in 0..PAGES_MAX {
-            let answer = self.send(request, entity, calls).await?;
-            let Some((rows, next)) = odata::rows(&answer) else {
-                return Err(Failure::retry(
-                    koppel_core::error::RetryReason::Unavailable,
-                    None,
-                    self.at(Cause::new("no_list", format!("{entity} answered something that is no list"))),
-                ));
-            };
-            found.extend(rows.into_iter().cloned());
+            let (rows, next) = self.one_page(request, entity, calls).await?;
+            found.extend(rows);
             match next {
                 Some(next) => request = Request::get(next).endpoint(entity),
                 None => return Ok(found),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use koppel_core::Cause;
+use koppel_core::ports::target::Picture;
+use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
 /// Status, headers and body of an answer.
@@ -69,6 +71,22 @@ impl Answer {
             }
         }
         Err(Cause::new("answer_is_not_json", format!("the answer (status {}) is not JSON: {error}", self.status)))
+    }
+
+    /// The body as the picture that lies at `url`, under the name that the address ends with; `None` when it is none.
+    pub fn picture(self, url: &str) -> Option<Picture> {
+        let media_type = self.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !media_type.starts_with("image/") || self.body.is_empty() {
+            return None;
+        }
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        Some(Picture {
+            url: url.to_owned(),
+            name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+            media_type: media_type.to_owned(),
+            sha256: digest(&SHA256, &self.body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+            bytes: self.body,
+        })
     }
 
     /// The wait that `Retry-After` asks for, as seconds or as a date.

@@ -22,6 +22,16 @@ impl Client {
             Some(link) => Request::get(link).endpoint(entity),
             None => self.get(entity, "", select)?,
         };
+        self.one_page(request, entity, calls).await
+    }
+
+    /// The rows of one answer, and the link to the next.
+    pub(super) async fn one_page(
+        &self,
+        request: Request,
+        entity: &'static str,
+        calls: &Calls,
+    ) -> Result<(Vec<Value>, Option<String>), Failure> {
         let answer = self.send(request, entity, calls).await?;
         let Some((rows, next)) = odata::rows(&answer) else {
             let cause = Cause::new("no_list", format!("{entity} answered something that is no list"));

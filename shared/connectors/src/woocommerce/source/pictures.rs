@@ -3,7 +3,6 @@
 use koppel_core::Failure;
 use koppel_core::ports::Calls;
 use koppel_core::ports::target::Picture;
-use ring::digest::{SHA256, digest};
 
 use crate::woocommerce::client::WooCommerceClient;
 
@@ -13,17 +12,5 @@ pub async fn fetch(client: &WooCommerceClient, url: &str, calls: &Calls) -> Resu
     if !below {
         return Ok(None);
     }
-    let Some(answer) = client.file(url, calls).await? else { return Ok(None) };
-    let media_type = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if !media_type.starts_with("image/") || answer.body.is_empty() {
-        return Ok(None);
-    }
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    Ok(Some(Picture {
-        url: url.to_owned(),
-        name: path.rsplit('/').next().unwrap_or_default().to_owned(),
-        media_type: media_type.to_owned(),
-        sha256: digest(&SHA256, &answer.body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
-        bytes: answer.body,
-    }))
+    Ok(client.file(url, calls).await?.and_then(|answer| answer.picture(url)))
 }

@@ -68,11 +68,15 @@ impl Originals {
             .filter(|of| !known.there.contains(&of.reference))
             .filter_map(|of| NonEmpty::new(&of.reference))
             .collect();
-        let mut documents: Vec<DocumentType> = orders_flows.iter().filter_map(|(_, orders)| orders.document).collect();
+        let mut documents: Vec<DocumentType> = Vec::new();
+        for document in orders_flows.iter().filter_map(|(_, orders)| orders.document) {
+            if !documents.contains(&document) {
+                documents.push(document);
+            }
+        }
         if documents.is_empty() {
             documents.extend(flow.flow.document);
         }
-        documents.dedup();
         for document in documents {
             let asked: Vec<NonEmpty> =
                 asked.iter().filter(|key| !known.there.contains(key.as_str())).cloned().collect();
