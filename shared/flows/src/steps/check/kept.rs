@@ -21,7 +21,7 @@ use crate::ledger::{self, Entry, State};
 use crate::loaded::LoadedFlow;
 use crate::rows::row_cause;
 use crate::runs::RecordResult;
-use crate::{connections, owners, same, waiting};
+use crate::{absent, connections, owners, same, waiting};
 
 /// What to do with one record.
 enum Verdict {
@@ -63,8 +63,11 @@ pub async fn decide_chunk(
             Ok(Verdict::Write(decision)) => decisions.push(*decision),
             Ok(Verdict::Same(existing)) => results.push(unchanged(engine, flow, header, one, &existing).await?),
             Ok(Verdict::Skip(cause)) => {
-                waiting::remove(engine, &flow.tenant, &flow.name, &one.record.key).await?;
                 let record = one.record;
+                waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
+                if let Some(sku) = absent::article_of(&record.document) {
+                    pass_over(engine, flow, header, one, &sku).await?;
+                }
                 results.push(RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause));
             }
             Err(failure) => {
@@ -201,6 +204,23 @@ fn ambiguous(flow: &LoadedFlow, natural_key: &NonEmpty, several: &[Existing]) ->
         ),
     )
     .advice(format!("give each of them a key of its own in {system}"))
+}
+
+/// Remembers a record whose article the target does not have. It stands in the ledger, so that whoever delivers it later takes
+/// it off the waiting list.
+async fn pass_over(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    header: &Header,
+    one: &Open<'_>,
+    article: &NonEmpty,
+) -> Result<(), Failure> {
+    let record = one.record;
+    if one.entry.as_ref().is_none_or(|known| known.entry.state != State::Skipped) {
+        let entry = ledger::without_target(State::Skipped, Outcome::Skipped, Step::Check, header, engine.clock.now());
+        ledger::replace(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
+    }
+    absent::note(engine, flow, article, &record.key, &record.label).await
 }
 
 async fn unchanged(

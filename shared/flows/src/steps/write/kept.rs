@@ -1,7 +1,7 @@
 //! Writes a chunk of records that are kept in step: claims them all, sends them with as few calls as the target allows,
 //! and settles each by its own result.
 
-use koppel_core::document::Entity;
+use koppel_core::document::{Document, Entity};
 use koppel_core::error::{Failure, RetryReason};
 use koppel_core::keys::NonEmpty;
 use koppel_core::message::{Action, Decision, Header, Step};
@@ -17,7 +17,7 @@ use crate::ledger::{self, Claim, Entry, State};
 use crate::loaded::LoadedFlow;
 use crate::runs::RecordResult;
 use crate::steps::settle;
-use crate::{origin, owners, same, trail, waiting};
+use crate::{absent, origin, owners, same, trail, waiting};
 
 /// What became of a chunk.
 pub struct Written<'a> {
@@ -231,6 +231,11 @@ async fn delivered(
         ..ledger::without_target(State::Delivered, outcome, Step::Write, header, engine.clock.now())
     };
     // All of these before the commit: after it nobody would come back for them.
+    if let Document::Product(product) = &record.document
+        && (outcome == Outcome::Created || one.change.fields.contains_key("_variations"))
+    {
+        absent::came(engine, flow, &absent::numbers(product)).await?;
+    }
     origin::stamp(engine, flow, &sent.id, &one.change.fields).await?;
     owners::own(engine, flow, &one.decision.natural_key, &record.key, &record.label).await?;
     if one.claim.was_waiting {
