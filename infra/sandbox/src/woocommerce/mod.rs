@@ -474,6 +474,7 @@ impl System for WooCommerce {
             ("DELETE", ["orders", order]) => {
                 Reply::empty(if inner.store.delete("orders", order).is_some() { 204 } else { 404 })
             }
+            ("POST", ["customers"]) => inspect::with_body(call, |body| customers::insert_raw(&mut inner.store, body)),
             ("POST", ["catalogue"]) => catalogue::seeds(&mut inner.store),
             ("POST", ["products", "generate"]) => {
                 inspect::with_body(call, |body| catalogue::generate(&mut inner.store, &body, self.clock.now()))
