@@ -22,6 +22,7 @@ mod origin;
 mod owners;
 pub mod pace;
 pub mod plan;
+mod prices;
 pub mod privacy;
 mod products;
 mod rates;

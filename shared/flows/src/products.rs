@@ -73,28 +73,37 @@ fn convert_prices(product: &mut Product, wanted: bool) -> Result<(), Failure> {
         product.price_includes_tax = wanted;
         return Ok(());
     }
-    let Some(percent) = product.vat_percent else {
-        let (has, should) = if wanted { ("without", "with") } else { ("with", "without") };
-        return Err(Failure::reject(
-            Cause::new(
-                "unknown_vat_percent",
-                format!("the price of «{}» is {has} tax and should be {should}, but its VAT is not known", product.sku),
-            )
-            .advice("give the article a VAT code in the source, or map vat_percent")
-            .in_row("vat_percent"),
-        ));
-    };
-    let factor = Decimal::ONE + percent / Decimal::ONE_HUNDRED;
-    let convert = |price: Decimal| {
-        let converted = if wanted { price * factor } else { price / factor };
-        converted.round_dp(PRICE_DECIMALS).normalize()
-    };
-    product.price = product.price.map(convert);
+    let convert = with_or_without_tax(&product.sku, product.vat_percent, wanted)?;
+    product.price = product.price.map(&convert);
     for variation in &mut product.variations {
-        variation.price = variation.price.map(convert);
+        variation.price = variation.price.map(&convert);
     }
     product.price_includes_tax = wanted;
     Ok(())
+}
+
+/// What makes a price with tax (`wanted`) of one without, or the other way round. Its VAT must be known.
+pub fn with_or_without_tax(
+    sku: &str,
+    vat_percent: Option<Decimal>,
+    wanted: bool,
+) -> Result<impl Fn(Decimal) -> Decimal, Failure> {
+    let percent = vat_percent.ok_or_else(|| {
+        let (has, should) = if wanted { ("without", "with") } else { ("with", "without") };
+        Failure::reject(
+            Cause::new(
+                "unknown_vat_percent",
+                format!("the price of «{sku}» is {has} tax and should be {should}, but its VAT is not known"),
+            )
+            .advice("give the article a VAT code in the source, or map vat_percent")
+            .in_row("vat_percent"),
+        )
+    })?;
+    let factor = Decimal::ONE + percent / Decimal::ONE_HUNDRED;
+    Ok(move |price: Decimal| {
+        let converted = if wanted { price * factor } else { price / factor };
+        converted.round_dp(PRICE_DECIMALS).normalize()
+    })
 }
 
 #[cfg(test)]

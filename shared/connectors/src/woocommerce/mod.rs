@@ -1,6 +1,6 @@
 //! WooCommerce: a shop, over its REST API v3.
 //!
-//! Orders, refunds, products and customers are read; products, stock and customers are written. Facts and quirks stand in the
+//! Orders, refunds, products and customers are read; products, stock, customers and prices are written. Facts and quirks stand in the
 //! README beside this file.
 
 pub mod auth;
@@ -26,7 +26,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     name: "WooCommerce",
     kind: SystemKind::Shop,
     gets: &[Entity::Orders, Entity::Refunds, Entity::Products, Entity::Customers],
-    sends: &[Entity::Products, Entity::Stock, Entity::Customers],
+    sends: &[Entity::Products, Entity::Stock, Entity::Customers, Entity::Prices],
     documents: &[],
     lookups: &[],
     reference_max_chars: None,
@@ -52,6 +52,12 @@ pub static FACTS: SystemFacts = SystemFacts {
             Entity::Customers,
             "woocommerce/rows/customer.target.yaml",
             include_str!("rows/customer.target.yaml"),
+        ),
+        rows(
+            Side::Target,
+            Entity::Prices,
+            "woocommerce/rows/price.target.yaml",
+            include_str!("rows/price.target.yaml"),
         ),
     ],
     fields: include_str!("fields.yaml"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use koppel_core::document::{Customer, Document, DocumentType, Entity, Order, Product, StockLevel};
+use koppel_core::document::{Customer, Document, DocumentType, Entity, Order, Price, Product, StockLevel};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::{CheckTask, MapTask, MappedRecord, SourceRecord, Step, Task};
@@ -20,7 +20,7 @@ use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::settings::decide_order_codes;
 use crate::steps::settle;
-use crate::{customers, on_their_way, origin, products, rates, refunds, stock, trail, waiting};
+use crate::{customers, on_their_way, origin, prices, products, rates, refunds, stock, trail, waiting};
 
 /// Runs the step.
 pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
@@ -142,7 +142,12 @@ pub(super) fn map_record(
             Document::Customer(Box::new(customer))
         }
         Entity::Prices => {
-            return Err(Failure::settings(Cause::new("not_supported", "a flow of prices cannot be mapped yet")));
+            let mut price: Price = read_document(&json)?;
+            if let Some(reason) = prices::complete(&mut price, &settings.price)? {
+                let result = RecordResult::new(&record.key, &record.label, Outcome::Filtered).because(reason);
+                return Ok(Mapped::Filtered(result));
+            }
+            Document::Price(price)
         }
     };
     let record = MappedRecord {

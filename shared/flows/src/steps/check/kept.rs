@@ -119,7 +119,7 @@ fn decide(
     }
     let of_key = found.get(&natural_key).map(Vec::as_slice).unwrap_or_default();
     let action = match of_key {
-        [] if flow.flow.entity == Entity::Stock || flow.flow.settings.never_create => {
+        [] if is_never_created(flow.flow.entity) || flow.flow.settings.never_create => {
             return Ok(Verdict::Skip(not_there(flow, &natural_key)));
         }
         // What nobody shall see is not brought over: a books' raw materials would fill the shop with drafts.
@@ -169,12 +169,17 @@ fn in_scope<T>(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord, evalua
     let document = serde_json::to_value(&record.document).unwrap_or_default();
     let document = document.as_object().and_then(|tagged| tagged.values().next()).cloned().unwrap_or_default();
     let settings = &flow.flow.settings;
-    let settings = json!({ "product": settings.product, "stock": settings.stock });
+    let settings = json!({ "product": settings.product, "stock": settings.stock, "price": settings.price });
     let (document, settings) = (super::view(&document), super::view(&settings));
     let scope = Scope::new(engine.clock.now())
         .with_ref(crate::canonical::name(flow.flow.entity), &document)
         .with_ref("settings", &settings);
     evaluate(&scope)
+}
+
+/// Stock and prices belong to articles.
+fn is_never_created(entity: Entity) -> bool {
+    matches!(entity, Entity::Stock | Entity::Prices)
 }
 
 fn is_hidden(document: &Document) -> bool {
@@ -185,7 +190,7 @@ fn not_there(flow: &LoadedFlow, natural_key: &NonEmpty) -> Cause {
     let system = flow.target_facts.name;
     let cause = Cause::new("not_in_target", format!("{system} does not have «{natural_key}»"));
     match flow.flow.entity {
-        Entity::Stock => {
+        entity if is_never_created(entity) => {
             cause.advice("bring the article over with a flow of products, or leave it out with filter.where")
         }
         _ => cause.in_row("settings.never_create"),
