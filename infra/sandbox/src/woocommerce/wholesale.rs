@@ -75,6 +75,13 @@ fn roles(ctx: &Ctx<'_>) -> Value {
     Value::Object(all)
 }
 
+/// A role that WordPress knows: its own, the shop's, and those of the plugin.
+pub(super) fn is_role(ctx: &Ctx<'_>, role: &str) -> bool {
+    let own = ["administrator", "editor", "author", "contributor", "subscriber", "customer", "shop_manager"];
+    let plugin = ctx.switches.wholesale != Wholesale::None && roles(ctx).get(role).is_some();
+    own.contains(&role) || plugin
+}
+
 fn create_role(ctx: &mut Ctx<'_>) -> Result<Reply, Reply> {
     allow_roles(ctx)?;
     let body = ctx.body()?;
