@@ -1,0 +1,1 @@
+//! Documented payloads through the connector: rows, calls, limits, and what is written.
