@@ -35,6 +35,10 @@ pub(super) fn list(ctx: &Ctx<'_>, resource: &str, parent: Option<(&str, i64)>) -
     if let Some((name, id)) = parent {
         ctx.row(name, id)?;
     }
+    if resource.ends_with("adjustments") && query.filters.is_empty() {
+        let names: Vec<&str> = ctx.endpoint.query.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(errors::schema(ctx.switches, &format!("one of {} is needed", names.join(", "))));
+    }
     let mut rows = rows_of(ctx, resource, parent)?;
     let mut failure = None;
     rows.retain(|row| {

@@ -55,8 +55,6 @@ pub(super) struct Endpoint {
     pub orderby: Vec<String>,
     /// Model of the body.
     pub input: Option<String>,
-    /// True when the source of 2022 describes it; later ones are known by their path only.
-    pub described: bool,
 }
 
 impl Endpoint {
@@ -165,7 +163,6 @@ fn endpoint(row: &Value) -> Endpoint {
         expand: names("expand"),
         orderby: names("orderby"),
         input: row["in"].as_str().map(str::to_owned),
-        described: row.get("since").is_none(),
     }
 }
 

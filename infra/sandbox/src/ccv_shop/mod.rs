@@ -17,7 +17,9 @@ use crate::text::text;
 use crate::{SandboxError, lock};
 
 mod auth;
+mod catalogue;
 mod categories;
+mod check;
 mod deliver;
 mod errors;
 mod generate;
@@ -25,17 +27,23 @@ mod invoices;
 mod limits;
 mod lists;
 mod metadata;
+mod order_write;
 mod orders;
 mod people;
+mod photos;
+mod product_write;
 mod products;
 mod query;
 mod render;
 mod resources;
+mod rules;
 mod seeds;
 mod shop;
 mod switches;
 mod totals;
+mod users;
 mod variants;
+mod write;
 
 pub use auth::{Key, hmac_hex, keys, signature};
 pub use deliver::webhook_message;
@@ -160,11 +168,32 @@ fn route(ctx: &mut Ctx<'_>, parts: &[&str]) -> Result<Reply, Reply> {
         ("GET", [resource]) => lists::list(ctx, resource, None),
         ("GET", [resource, row]) => lists::get(ctx, resource, id(row)),
         ("GET", [parent, row, resource]) => lists::list(ctx, resource, Some((parent, id(row)))),
+        ("POST", [resource]) => write::create(ctx, resource, None),
+        ("POST", [parent, row, resource]) => write::create(ctx, resource, Some((parent, id(row)))),
+        ("PATCH", [resource, row]) => write::patch(ctx, resource, id(row)),
+        ("DELETE", [resource, row]) => write::delete(ctx, resource, id(row)),
+        ("PUT", [parent, row, resource]) => write::replace(ctx, (parent, id(row)), resource),
         _ => Err(errors::left_out(&ctx.call.path)),
     }
 }
 
 impl CcvShop {
+    /// Something customers or staff do: no key, no limit, but webhooks.
+    fn inside(
+        &self,
+        inner: &mut Inner,
+        call: &Call,
+        work: impl FnOnce(&mut Ctx<'_>) -> Result<Reply, String>,
+    ) -> Result<Reply, String> {
+        let endpoint = metadata().endpoint("GET", &["orders"]).ok_or("the endpoints were not read")?;
+        let (store, switches, now) = (&mut inner.store, &inner.switches, self.clock.now());
+        let mut ctx = Ctx { store, switches, call, endpoint, now, language: String::new(), events: Vec::new() };
+        let reply = work(&mut ctx)?;
+        let events = std::mem::take(&mut ctx.events);
+        inner.outbox.queue(&inner.store, switches, &events, &self.site);
+        Ok(reply)
+    }
+
     fn api(&self, inner: &mut Inner, call: &Call, parts: &[&str], now: DateTime<Utc>) -> Reply {
         let switches = &inner.switches;
         let key = match auth::check(call, switches, now) {
@@ -264,6 +293,19 @@ impl System for CcvShop {
                 Reply::empty(204)
             }
             ("POST", ["generate"]) => inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, now)),
+            ("POST", ["catalogue"]) => catalogue::seeds(&mut inner.store, inner.switches.prices_include_vat),
+            ("POST", ["products", "generate"]) => inspect::with_body(call, |body| {
+                catalogue::generate(&mut inner.store, &body, inner.switches.prices_include_vat, now)
+            }),
+            ("POST", ["orders"]) => {
+                inspect::with_body(call, |body| self.inside(inner, call, |ctx| order_write::insert(ctx, body)))
+            }
+            ("PATCH", ["orders", order]) => {
+                inspect::with_body(call, |body| self.inside(inner, call, |ctx| order_write::change(ctx, order, &body)))
+            }
+            ("DELETE", ["orders", order]) => self
+                .inside(inner, call, |ctx| Ok(order_write::remove(ctx, order)))
+                .unwrap_or_else(|error| inspect::problem(500, &error)),
             _ => return None,
         };
         if !reply.is_success() {

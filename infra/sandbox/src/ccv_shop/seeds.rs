@@ -104,7 +104,7 @@ pub(super) fn fill(store: &mut Store) {
     }
     after_the_sale(store);
     for (table, used) in [
-        ("products", 59),
+        ("products", 100),
         ("users", 99),
         ("orders", 100),
         ("ordernumber", 1100),
