@@ -81,6 +81,7 @@ async fn unknown_paths_methods_and_records_have_their_codes() {
         ("GET", "orders/99999/", 500, "500.24"),
         ("GET", "orders/99999/orderrows/", 500, "500.24"),
         ("GET", "mailinglists/", 501, "501.20"),
+        ("DELETE", "orderrows/101/", 501, "501.10"),
     ] {
         let answer = shop.send(method, path, None, &[]).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{method} {path}");
@@ -117,6 +118,11 @@ async fn each_resource_and_method_has_its_calls_per_minute_and_all_together_have
     }
     let refused = shop.get("invoices/").await;
     assert_eq!((refused.code().as_str(), refused.headers["retry-after"].to_str().unwrap()), ("429.11", "60"));
+    // A second tool of the same shop shares the limit, unless every pair of keys has its own.
+    let other = Ccv { client: shop.client.clone(), sandbox: shop.sandbox.clone(), key: ccv_shop::keys()[1] };
+    assert_eq!(other.get("invoices/").await.code(), "429.11");
+    shop.switch(json!({"limit_per_key": true}));
+    assert_eq!(other.get("invoices/").await.status, 200);
 }
 
 #[tokio::test]

@@ -176,3 +176,35 @@ async fn a_webhook_has_a_known_event_and_an_address() {
     assert_eq!(shop.send("DELETE", &path, None, &[]).await.status, 204);
     assert!(shop.get("webhooks/").await.items().is_empty());
 }
+
+#[tokio::test]
+async fn an_app_of_the_store_gets_the_keys_and_tells_that_it_is_installed() {
+    let shop = Ccv::open(json!({})).await;
+    let receiver = Receiver::open(200).await;
+    let inspector = shop.sandbox.ccv_shop();
+    let app = json!({"address": receiver.address, "secret": "app-secret"});
+    assert_eq!(inspector.inspect("POST", "app/handshake", &app).0, 202);
+    let seen = receiver.wait(1).await;
+    let message = ccv_shop::webhook_message(&receiver.address, &seen[0].1, true);
+    assert_eq!(hash(&seen[0].0), ccv_shop::hmac_hex("app-secret", &message));
+    let told: Value = serde_json::from_slice(&seen[0].1).unwrap();
+    assert_eq!(
+        (told["api_public"].as_str(), told["api_root"].as_str()),
+        (Some(shop.key.public), Some(shop.sandbox.ccv_shop_url()))
+    );
+    let (_, opened) = inspector.inspect("POST", "app/install", &app);
+    let hash_of_install =
+        ccv_shop::hmac_hex("app-secret", format!("{}|{}", receiver.address, shop.key.public).as_bytes());
+    assert!(opened["url"].as_str().unwrap().ends_with(&format!("&language=nl&x-hash={hash_of_install}")));
+    let apps = shop.get("apps/").await.items();
+    assert_eq!((apps.len(), apps[0]["is_installed"].as_bool()), (1, Some(false)));
+    assert_eq!(shop.patch("apps/1/", &json!({"is_installed": true})).await.status, 204);
+    assert_eq!(shop.get("apps/1/").await.json()["is_installed"], true);
+    let other = json!({"address": receiver.address, "secret": "app-secret", "uri": "/away"});
+    assert_eq!(inspector.inspect("POST", "app/uninstall", &other).0, 202);
+    let seen = receiver.wait(2).await;
+    let message = ccv_shop::webhook_message("/away", &seen[1].1, true);
+    assert_eq!(hash(&seen[1].0), ccv_shop::hmac_hex("app-secret", &message));
+    assert_eq!(shop.get("apps/1/").await.json()["is_installed"], false);
+    assert_eq!(inspector.inspect("POST", "app/handshake", &json!({"address": "x"})).0, 400);
+}

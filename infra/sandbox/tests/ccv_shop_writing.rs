@@ -512,3 +512,49 @@ async fn what_was_written_is_there_after_a_restart_and_a_reset_forgets_it() {
     let mistake = shop.sandbox.ccv_shop().set_switches(json!({"auth_code": "401"})).unwrap_err().to_string();
     assert!(mistake.contains("no code of an error"), "{mistake}");
 }
+
+#[tokio::test]
+async fn properties_hang_on_products_by_their_group() {
+    let shop = Ccv::open(json!({})).await;
+    let group = made(&shop, "productpropertygroups/", &json!({"name": "Kenmerken"})).await;
+    let path = format!("productpropertygroups/{group}/productproperties/");
+    assert_eq!(shop.post(&path, &json!({"name": "Merk", "type": "Words"})).await.code(), "400.10");
+    let brand = made(&shop, &path, &json!({"name": "Merk", "type": "Text"})).await;
+    let season = made(&shop, &path, &json!({"name": "Seizoen", "type": "Option"})).await;
+    let options = format!("productproperties/{season}/productpropertyoptions/");
+    made(&shop, &options, &json!({"name": "Winter"})).await;
+    assert_eq!(names(&shop.get(&options).await, "name"), ["Winter"]);
+    let attach = json!({"product_id": 10, "product_property_group_id": group});
+    made(&shop, "producttopropertygroups/", &attach).await;
+    assert_eq!(shop.post("producttopropertygroups/", &attach).await.code(), "500.40");
+    let value = json!({"product_id": 10, "product_property_id": brand, "value": "Noord"});
+    let id = made(&shop, "productpropertyvalues/", &value).await;
+    assert_eq!(shop.post("productpropertyvalues/", &value).await.code(), "500.40");
+    assert_eq!(shop.patch(&format!("productpropertyvalues/{id}/"), &json!({"value": "Zuid"})).await.status, 204);
+    let shown = shop.get("products/10/producttopropertygroups/").await.items();
+    let values = shown[0]["values"]["collection"].as_array().unwrap();
+    assert_eq!((values.len(), values[0]["value"].as_str()), (1, Some("Zuid")));
+    assert_eq!(shop.get("productpropertyvalues/").await.code(), "405.10", "there is no list of all values");
+}
+
+#[tokio::test]
+async fn any_error_can_be_asked_for() {
+    let shop = Ccv::open(json!({"refusals": {"POST products": "501.30", "GET orders": "500.10"}})).await;
+    let answer = shop.post("products/", &lamp()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (501, "501.30"));
+    assert_eq!(shop.get("orders/").await.code(), "500.10");
+    assert_eq!(shop.get("products/").await.status, 200);
+    let mistake = shop.sandbox.ccv_shop().set_switches(json!({"refusals": {"GET orders": "busy"}})).unwrap_err();
+    assert!(mistake.to_string().contains("GET orders \"busy\" is no code"), "{mistake}");
+    shop.switch(json!({"refusals": {}, "multishop_readonly_properties": ["price"]}));
+    assert_eq!(shop.patch("products/10/", &json!({"price": 1})).await.code(), "500.70");
+    assert_eq!(shop.patch("products/10/", &json!({"stock": 1})).await.status, 204);
+    // The old name of the tariff, where the shop still knows it.
+    let mut old = lamp();
+    old.as_object_mut().unwrap().shift_remove("taxtariff");
+    old["vatrate"] = json!(9);
+    assert_eq!(shop.post("products/", &old).await.code(), "400.10");
+    shop.switch(json!({"vatrate": "accept"}));
+    let id = made(&shop, "products/", &old).await;
+    assert_eq!(shop.get(&format!("products/{id}/")).await.json()["taxtariff"], "low a");
+}

@@ -71,7 +71,7 @@ pub(super) fn body(ctx: &Ctx<'_>, resource: &str) -> Result<Map<String, Value>, 
     }
     let Ok(Value::Object(body)) = ctx.call.json() else { return refuse("the body is no JSON object") };
     let name = ctx.endpoint.input.as_deref().unwrap_or_default();
-    let Some(model) = metadata().model(name) else { return Err(errors::left_out(&ctx.call.path)) };
+    let Some(model) = metadata().model(name) else { return Err(ctx.left_out()) };
     let body = object(ctx.switches, resource, model, body, "")?;
     if resource == "ordernotifications" {
         let kind = body["type"].as_str().unwrap_or_default();

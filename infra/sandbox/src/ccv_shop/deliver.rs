@@ -1,4 +1,5 @@
 //! Delivers webhooks: what happened, signed with the key of the webhook. There is no promise that one arrives.
+//! What an app of the store is told goes the same way, signed with the secret of the app.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -23,7 +24,7 @@ pub(super) struct Event {
 #[derive(Debug, Clone)]
 struct Out {
     address: String,
-    key: String,
+    hash: String,
     body: Vec<u8>,
     /// How often it is sent; 0: it is lost on the way.
     times: u32,
@@ -57,10 +58,20 @@ impl Outbox {
                 } else {
                     1
                 };
-                let (address, key) = (text(hook, "address").to_owned(), text(hook, "key").to_owned());
-                self.waiting.push_back(Out { address, key, body, times });
+                let address = text(hook, "address").to_owned();
+                let message = webhook_message(&address, &body, switches.webhook_message == "address_body");
+                let hash = auth::hmac_hex(text(hook, "key"), &message);
+                self.waiting.push_back(Out { address, hash, body, times });
             }
         }
+        self.wake.notify_one();
+    }
+
+    /// Queues one request that is signed with the secret of an app.
+    pub(super) fn queue_signed(&mut self, address: &str, secret: &str, signed_address: &str, body: &Value, site: &str) {
+        let body = render::with_site(body.to_string().into_bytes(), site);
+        let hash = auth::hmac_hex(secret, &webhook_message(signed_address, &body, true));
+        self.waiting.push_back(Out { address: address.to_owned(), hash, body, times: 1 });
         self.wake.notify_one();
     }
 
@@ -96,9 +107,8 @@ pub(super) async fn run(shop: Weak<CcvShop>, wake: Arc<Notify>) {
                 tokio::time::sleep(Duration::from_millis(delay)).await;
             }
             let Some(taken) = shop.upgrade().map(|shop| shop.take()) else { return };
-            let Some((out, with_address, retries)) = taken else { break };
-            let hash = auth::hmac_hex(&out.key, &webhook_message(&out.address, &out.body, with_address));
-            let headers = [("x-hash", hash), ("Content-Type", "application/json".to_owned())];
+            let Some((out, retries)) = taken else { break };
+            let headers = [("x-hash", out.hash), ("Content-Type", "application/json".to_owned())];
             let mut status = 0;
             for _ in 0..out.times {
                 for _ in 0..=retries {
@@ -126,11 +136,11 @@ impl CcvShop {
         (inner.outbox.waiting.is_empty(), inner.switches.webhook_delay_ms)
     }
 
-    fn take(&self) -> Option<(Out, bool, u32)> {
+    fn take(&self) -> Option<(Out, u32)> {
         let mut inner = lock(&self.inner);
         let out = inner.outbox.waiting.pop_front()?;
         inner.outbox.sending += 1;
-        Some((out, inner.switches.webhook_message == "address_body", inner.switches.webhook_retries))
+        Some((out, inner.switches.webhook_retries))
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn state(message: &str) -> Reply {
     error("500.70", message)
 }
 
-/// A part of the real API that is left out here.
-pub(super) fn left_out(path: &str) -> Reply {
-    error("501.20", &format!("sandbox: {path} is not in this stand-in."))
+/// A part of the real API that is left out here: a whole resource, or a method of one that is here.
+pub(super) fn left_out(method: &str, path: &str, resource: &str) -> Reply {
+    let code = if super::resources::find(resource).is_some() { "501.10" } else { "501.20" };
+    error(code, &format!("sandbox: {method} {path} is not in this stand-in."))
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
 use super::people::{Delivery, Person};
-use super::{Switches, orders, seeds};
+use super::{Switches, orders, seed_orders, seeds};
 use crate::faults::roll;
 use crate::message::Reply;
 use crate::state::Store;
@@ -122,7 +122,7 @@ fn order(dice: &mut Dice, store: &Store, time: DateTime<Utc>) -> Value {
         let most = if dice.chance(10) { 40 } else { 4 };
         let count = 1 + i64::try_from(dice.below(most)).unwrap_or(0);
         let price = if including { with_tax } else { without };
-        let mut row = seeds::sells(store, article, count, Some(price), if exempt { 0 } else { tax });
+        let mut row = seed_orders::sells(store, article, count, Some(price), if exempt { 0 } else { tax });
         if dice.chance(10) {
             row["discount"] = json!(0.21);
         }

@@ -1,11 +1,12 @@
-//! Calls per minute: one count per resource and method, one over everything. All key pairs of the shop share them.
+//! Calls per minute: one count per resource and method, one over everything. All key pairs of the shop share them, unless
+//! a switch says otherwise.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
 use super::metadata::Endpoint;
-use super::{Switches, errors};
+use super::{Key, Switches, errors};
 use crate::message::Reply;
 
 /// Counters of the running minute.
@@ -13,7 +14,7 @@ use crate::message::Reply;
 pub(super) struct Limits {
     minute: i64,
     used: HashMap<String, u32>,
-    overall: u32,
+    overall: HashMap<String, u32>,
 }
 
 /// What has a limit of its own.
@@ -31,7 +32,14 @@ pub(super) fn per_minute(endpoint: &Endpoint) -> u32 {
 
 impl Limits {
     /// Counts a call, or refuses it.
-    pub fn admit(&mut self, switches: &Switches, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<(), Reply> {
+    pub fn admit(
+        &mut self,
+        switches: &Switches,
+        key: &Key,
+        endpoint: &Endpoint,
+        now: DateTime<Utc>,
+    ) -> Result<(), Reply> {
+        let whose = if switches.limit_per_key { key.public } else { "" };
         let minute = now.timestamp().div_euclid(60);
         if minute != self.minute {
             *self = Self { minute, ..Self::default() };
@@ -43,15 +51,16 @@ impl Limits {
                 None => reply,
             })
         };
-        if switches.overall_minute_limit.is_some_and(|limit| self.overall >= limit) {
+        let overall = self.overall.entry(whose.to_owned()).or_default();
+        if switches.overall_minute_limit.is_some_and(|limit| *overall >= limit) {
             return refused("429.11", "The overall limit of the API is reached.");
         }
-        let used = self.used.entry(bucket(switches, endpoint)).or_default();
+        let used = self.used.entry(format!("{whose} {}", bucket(switches, endpoint))).or_default();
         if switches.resource_limits && *used >= per_minute(endpoint) {
             return refused("429.10", "The limit of this resource is reached.");
         }
         *used += 1;
-        self.overall += 1;
+        *overall += 1;
         Ok(())
     }
 

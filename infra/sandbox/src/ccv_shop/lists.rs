@@ -118,7 +118,7 @@ pub(super) fn rows_of<'a>(
         ("webshops", "webshops") | ("products", "webshops") => Vec::new(),
         _ => match resources::find(resource).and_then(|known| known.link(above)) {
             Some(field) => borrowed(ctx.below(resource, field, id)),
-            None => return Err(errors::left_out(&ctx.call.path)),
+            None => return Err(ctx.left_out()),
         },
     })
 }

@@ -16,11 +16,13 @@ use crate::state::Store;
 use crate::text::text;
 use crate::{SandboxError, lock};
 
+mod apps;
 mod auth;
 mod catalogue;
 mod categories;
 mod check;
 mod deliver;
+mod door;
 mod errors;
 mod generate;
 mod invoices;
@@ -37,6 +39,7 @@ mod query;
 mod render;
 mod resources;
 mod rules;
+mod seed_orders;
 mod seeds;
 mod shop;
 mod switches;
@@ -136,6 +139,11 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// The refusal of what is documented but not in this stand-in.
+    fn left_out(&self) -> Reply {
+        errors::left_out(&self.call.method, &self.call.path, self.endpoint.resource())
+    }
+
     /// The time as rows keep it.
     fn stamp(&self) -> String {
         self.now.format("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -162,7 +170,7 @@ fn route(ctx: &mut Ctx<'_>, parts: &[&str]) -> Result<Reply, Reply> {
     }
     let resource = ctx.endpoint.resource();
     if resources::find(resource).is_none() {
-        return Err(errors::left_out(&ctx.call.path));
+        return Err(ctx.left_out());
     }
     match (ctx.call.method.as_str(), parts) {
         ("GET", [resource]) => lists::list(ctx, resource, None),
@@ -173,7 +181,7 @@ fn route(ctx: &mut Ctx<'_>, parts: &[&str]) -> Result<Reply, Reply> {
         ("PATCH", [resource, row]) => write::patch(ctx, resource, id(row)),
         ("DELETE", [resource, row]) => write::delete(ctx, resource, id(row)),
         ("PUT", [parent, row, resource]) => write::replace(ctx, (parent, id(row)), resource),
-        _ => Err(errors::left_out(&ctx.call.path)),
+        _ => Err(ctx.left_out()),
     }
 }
 
@@ -219,8 +227,11 @@ impl CcvShop {
         let Some(endpoint) = methods.into_iter().find(|endpoint| endpoint.method == call.method) else {
             return signed(errors::method(&call.method, &call.path));
         };
-        if let Err(reply) = inner.limits.admit(switches, endpoint, now) {
+        if let Err(reply) = inner.limits.admit(switches, key, endpoint, now) {
             return signed(reply);
+        }
+        if let Some(code) = switches.refusals.get(&format!("{} {}", endpoint.method, endpoint.resource())) {
+            return signed(errors::error(code, "Refused by a switch."));
         }
         if call.body.len() > switches.body_bytes_max {
             return signed(errors::error("500.80", "The payload is too large."));
@@ -288,6 +299,13 @@ impl System for CcvShop {
         let now = self.clock.now();
         let reply = match (call.method.as_str(), path) {
             ("GET", ["webhooks"]) => Reply::json(200, &inner.outbox.to_json()),
+            ("POST", ["app", "handshake"]) => {
+                inspect::with_body(call, |body| apps::handshake(inner, &body, &self.site))
+            }
+            ("POST", ["app", "uninstall"]) => {
+                inspect::with_body(call, |body| apps::uninstall(inner, &body, &self.site))
+            }
+            ("POST", ["app", "install"]) => inspect::with_body(call, |body| apps::install(&body)),
             ("POST", ["limits", "reset"]) => {
                 inner.limits.clear();
                 Reply::empty(204)
@@ -298,13 +316,13 @@ impl System for CcvShop {
                 catalogue::generate(&mut inner.store, &body, inner.switches.prices_include_vat, now)
             }),
             ("POST", ["orders"]) => {
-                inspect::with_body(call, |body| self.inside(inner, call, |ctx| order_write::insert(ctx, body)))
+                inspect::with_body(call, |body| self.inside(inner, call, |ctx| door::insert(ctx, body)))
             }
             ("PATCH", ["orders", order]) => {
-                inspect::with_body(call, |body| self.inside(inner, call, |ctx| order_write::change(ctx, order, &body)))
+                inspect::with_body(call, |body| self.inside(inner, call, |ctx| door::change(ctx, order, &body)))
             }
             ("DELETE", ["orders", order]) => self
-                .inside(inner, call, |ctx| Ok(order_write::remove(ctx, order)))
+                .inside(inner, call, |ctx| Ok(door::remove(ctx, order)))
                 .unwrap_or_else(|error| inspect::problem(500, &error)),
             _ => return None,
         };

@@ -1,9 +1,9 @@
-//! Orders made and changed through the API, and by customers and staff through the inspection door.
+//! Orders made and changed through the API.
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::{Ctx, errors, orders, products, seeds, totals, variants, write};
+use super::{Ctx, errors, orders, products, totals, variants, write};
 use crate::message::Reply;
 use crate::text::{amount, text};
 
@@ -106,41 +106,6 @@ pub(super) fn place(ctx: &mut Ctx<'_>, order: &Value) -> i64 {
     id
 }
 
-/// Inspection: orders as customers place them. A row is whole, or `{"sells": "MOK-WIT", "count": 2}`.
-pub(super) fn insert(ctx: &mut Ctx<'_>, body: Value) -> Result<Reply, String> {
-    let list = match body {
-        Value::Array(list) => list,
-        one => vec![one],
-    };
-    let mut ids = Vec::new();
-    for mut order in list {
-        if !order.is_object() {
-            return Err("an order is an object".into());
-        }
-        if let Some(id) = order["id"].as_i64()
-            && ctx.store.get("orders", &id.to_string()).is_some()
-        {
-            return Err(format!("order {id} is there already"));
-        }
-        for row in order["orderrows"].as_array_mut().into_iter().flatten() {
-            let Some(number) = row["sells"].as_str().map(str::to_owned) else { continue };
-            let mut whole = seeds::sells(ctx.store, &number, 1, None, 21);
-            if whole["product_id"].is_null() {
-                return Err(format!("no product sells as \"{number}\""));
-            }
-            let tariff =
-                ctx.store.get("products", &whole["product_id"].to_string()).map(|row| row["taxtariff"].clone());
-            whole["tax"] = json!(products::vat_rate(tariff.unwrap_or_default().as_str().unwrap_or_default()));
-            for (name, value) in row.as_object().into_iter().flatten().filter(|(name, _)| *name != "sells") {
-                whole[name] = value.clone();
-            }
-            *row = whole;
-        }
-        ids.push(place(ctx, &order));
-    }
-    Ok(Reply::json(201, &json!({"ids": ids})))
-}
-
 /// `PATCH /orders/{id}/`.
 pub(super) fn patch(ctx: &mut Ctx<'_>, row: Value, body: &Value) -> Result<Reply, Reply> {
     let id = row["id"].as_i64().unwrap_or_default();
@@ -195,7 +160,7 @@ pub(super) fn patch(ctx: &mut Ctx<'_>, row: Value, body: &Value) -> Result<Reply
 }
 
 /// Stores a changed order and tells what is worth telling.
-fn apply(ctx: &mut Ctx<'_>, row: &Value, changed: Value) {
+pub(super) fn apply(ctx: &mut Ctx<'_>, row: &Value, changed: Value) {
     let id = row["id"].as_i64().unwrap_or_default();
     ctx.put("orders", changed.clone());
     if row["status"] != changed["status"] {
@@ -210,37 +175,6 @@ fn apply(ctx: &mut Ctx<'_>, row: &Value, changed: Value) {
             "track_and_trace_carrier": changed["track_and_trace_carrier"]});
         ctx.order_event("orders.updated.trackandtrace", id, &what);
     }
-}
-
-/// Inspection: an order as staff changes it; any field.
-pub(super) fn change(ctx: &mut Ctx<'_>, id: &str, body: &Value) -> Result<Reply, String> {
-    let row = ctx.store.get("orders", id).cloned().ok_or_else(|| format!("there is no order {id}"))?;
-    let fields = body.as_object().ok_or("an order is an object")?;
-    let mut changed = row.clone();
-    for (name, value) in fields {
-        if changed.get(name).is_none() {
-            return Err(format!("an order has no field \"{name}\""));
-        }
-        changed[name] = value.clone();
-    }
-    apply(ctx, &row, changed);
-    Ok(Reply::empty(204))
-}
-
-/// Inspection: an order is removed by staff.
-pub(super) fn remove(ctx: &mut Ctx<'_>, id: &str) -> Reply {
-    let Ok(number) = id.parse::<i64>() else { return Reply::empty(404) };
-    if ctx.store.get("orders", id).is_none() {
-        return Reply::empty(404);
-    }
-    ctx.order_event("orders.deleted", number, &json!({}));
-    ctx.store.delete("orders", id);
-    let rows: Vec<String> =
-        ctx.below("orderrows", "order_id", number).iter().map(|row| row["id"].to_string()).collect();
-    rows.iter().for_each(|key| {
-        ctx.store.delete("orderrows", key);
-    });
-    Reply::empty(204)
 }
 
 /// Computes the totals of an order anew.

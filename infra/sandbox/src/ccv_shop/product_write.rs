@@ -53,10 +53,24 @@ fn named(ctx: &mut Ctx<'_>, row: &mut Value, body: &Map<String, Value>) {
     }
 }
 
+/// `vatrate` was replaced by `taxtariff`; a shop of today may not know it any more.
+fn with_tariff(ctx: &Ctx<'_>, mut body: Map<String, Value>) -> Result<Map<String, Value>, Reply> {
+    let Some(rate) = body.shift_remove("vatrate") else { return Ok(body) };
+    if ctx.switches.vatrate == "refuse" {
+        return Err(errors::schema(ctx.switches, "the property vatrate is not defined"));
+    }
+    let tariff =
+        ["normal", "low a", "zero"].into_iter().find(|name| decimal(&rate) == Some(products::vat_rate(name).into()));
+    let tariff = tariff.ok_or_else(|| errors::schema(ctx.switches, "vatrate is none of the rates of the shop"))?;
+    body.entry("taxtariff").or_insert_with(|| json!(tariff));
+    Ok(body)
+}
+
 /// `POST /products/`.
 pub(super) fn create(ctx: &mut Ctx<'_>, body: Map<String, Value>) -> Result<Reply, Reply> {
     let given = Value::Object(body.clone());
     check::filled(ctx, &given, "name")?;
+    let body = with_tariff(ctx, body)?;
     if !body.contains_key("taxtariff") {
         return Err(errors::schema(ctx.switches, "the property taxtariff is required"));
     }
@@ -69,7 +83,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, body: Map<String, Value>) -> Result<Repl
     }
     let id = ctx.next_id("products");
     let mut row = seeds::product(id, "", text(&given, "name"), "0", &json!({}));
-    for (name, value) in body.iter().filter(|(name, _)| *name != "vatrate") {
+    for (name, value) in &body {
         let name = if name == "active" { "is_active" } else { name };
         row[name] = value.clone();
     }
@@ -94,10 +108,17 @@ pub(super) fn before_patch(
     if row["productnumber"] != changed["productnumber"] {
         check_number(ctx, text(changed, "productnumber"), ("products", id))?;
     }
-    named(ctx, changed, body);
+    let readonly = &ctx.switches.multishop_readonly_properties;
+    if let Some(name) = body.keys().find(|name| readonly.contains(name)) {
+        return Err(errors::state(&format!("{name} is set by the shop above this one.")));
+    }
+    if let Some(tariff) = with_tariff(ctx, body.clone())?.get("taxtariff") {
+        changed["taxtariff"] = tariff.clone();
+    }
     if let Some(map) = changed.as_object_mut() {
         map.shift_remove("vatrate");
     }
+    named(ctx, changed, body);
     if products::by_combination(changed)
         && body.contains_key("stock")
         && ctx.switches.stock_on_attribute_product == "ignore"

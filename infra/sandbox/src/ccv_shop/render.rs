@@ -34,6 +34,8 @@ impl Ctx<'_> {
             "products" => products::shown(self, row),
             "attributecombinations" => variants::shown(self, row),
             "categories" => categories::shown(self, row),
+            "producttopropertygroups" => self.with_values(row),
+            "productpropertygroups" => with_address_of_properties(row),
             "users" | "invoices" | "returns" => with_href_of_user(row),
             "webshops" => shop::shown(self, row),
             _ => row,
@@ -112,6 +114,21 @@ impl Ctx<'_> {
         Value::Object(map)
     }
 
+    /// A group of properties on a product, with the values the product has of them.
+    fn with_values(&self, mut row: Value) -> Value {
+        let group = row["product_property_group_id"].as_i64().unwrap_or_default();
+        let of_group = |value: &&Value| {
+            let property = self.store.get("productproperties", &value["product_property_id"].to_string());
+            property.is_some_and(|property| property["property_group_id"] == group)
+        };
+        let product = row["product_id"].as_i64().unwrap_or_default();
+        let values = self.below("productpropertyvalues", "product_id", product);
+        let shown =
+            values.into_iter().filter(of_group).filter_map(|value| self.show("productpropertyvalues", value).ok());
+        row["values"] = json!({"collection": shown.collect::<Vec<_>>()});
+        row
+    }
+
     /// The row in the language that was asked for.
     fn translated(&self, row: &Value) -> Value {
         let mut row = row.clone();
@@ -127,6 +144,11 @@ impl Ctx<'_> {
 fn only_address(model: &Model) -> bool {
     let is_list = model.fields.iter().all(|field| ["href", "collection"].contains(&field.name.as_str()));
     model.field("href").is_some() && (is_list || model.field("costs").is_some())
+}
+
+fn with_address_of_properties(mut row: Value) -> Value {
+    row["productproperties"] = json!(href(&format!("productpropertygroups/{}/productproperties", row["id"])));
+    row
 }
 
 fn with_href_of_user(mut row: Value) -> Value {

@@ -58,7 +58,11 @@ pub(super) const RESOURCES: &[Resource] = &[
     below("productattributesets", "Productattributesets.Productattributesets", PRODUCT),
     below("productattributevalues", "Productattributevalues.Productattributevalues", PRODUCT),
     below("productphotos", "Productphotos.Productphotos", PRODUCT),
-    below("productproperties", "Productproperties.Productproperties", &[("productpropertygroups", "group_id")]),
+    below(
+        "productproperties",
+        "Productproperties.Productproperties",
+        &[("productpropertygroups", "property_group_id")],
+    ),
     plain("productpropertygroups", "Productpropertygroups.Productpropertygroups"),
     below(
         "productpropertyoptions",

@@ -32,7 +32,7 @@ pub(super) fn settings(ctx: &Ctx<'_>, id: i64) -> Result<Reply, Reply> {
         "prices_include_vat": ctx.switches.prices_include_vat, "full_ssl_webshop": true, "creditpoint_value": 0.01,
         "languages": ["nl", "en", "de"], "backend_language": "nl", "separate_domain_per_language": false,
         "stock": true, "ordering_without_stock": "global_setting",
-        "stock_level_warnings": {"low_threshold": 0, "high_threshold": 5}, "multishop_readonly_properties": [],
+        "stock_level_warnings": {"low_threshold": 0, "high_threshold": 5}, "multishop_readonly_properties": ctx.switches.multishop_readonly_properties,
         "checkout_type": [], "takeoutsettings": null, "quotation_status": [],
         "order_status": statuses(orders::STATUSES), "return_status": [],
         "invoice_status": statuses(&[(1, "unpaid"), (2, "paid"), (3, "reimbursed")]),

@@ -1,5 +1,7 @@
 //! Behaviour that is unknown, or that differs from one shop to the next.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The switches; the README says what each stands for.
@@ -22,6 +24,8 @@ pub struct Switches {
     pub resource_limits: bool,
     /// `resource` or `path`: what has a limit of its own.
     pub limit_by: String,
+    /// Every key pair has limits of its own.
+    pub limit_per_key: bool,
     /// Calls per minute over everything; null: no limit.
     pub overall_minute_limit: Option<u32>,
     /// `Retry-After` of a 429; null: no such header.
@@ -62,6 +66,8 @@ pub struct Switches {
     pub post_without_answer: Vec<String>,
     /// A PATCH that changes nothing is a 500.50.
     pub refuse_same_value: bool,
+    /// `refuse` or `accept`: `vatrate` in place of `taxtariff`, as years ago.
+    pub vatrate: String,
     /// Known types of attributes.
     pub attribute_types: Vec<String>,
     /// Known values of `ordering_without_stock`.
@@ -94,6 +100,10 @@ pub struct Switches {
     pub exclusive_total: String,
     /// `when_attributes` or `always`: rows without attributes have no `price_with_attributes`, or the plain price.
     pub price_with_attributes: String,
+    /// Fields of products that a shop below another one cannot change.
+    pub multishop_readonly_properties: Vec<String>,
+    /// `POST products` → code of the error that every such call gets, e.g. `501.30`.
+    pub refusals: BTreeMap<String, String>,
     /// Records that break the shop's own schema, e.g. `orders/25`: what shows them is a 500.20.
     pub broken_records: Vec<String>,
     /// `address_body` or `body`: what the signature of a webhook covers.
@@ -123,6 +133,7 @@ impl Default for Switches {
             api_app_installed: true,
             resource_limits: true,
             limit_by: "resource".into(),
+            limit_per_key: false,
             overall_minute_limit: Some(300),
             retry_after_seconds: None,
             page_size: 25,
@@ -143,6 +154,7 @@ impl Default for Switches {
             post_status: 201,
             post_without_answer: Vec::new(),
             refuse_same_value: true,
+            vatrate: "refuse".into(),
             attribute_types: vec!["option_menu_required".into()],
             ordering_without_stock: vec!["global_setting".into()],
             unique_product_numbers: true,
@@ -159,6 +171,8 @@ impl Default for Switches {
             tax_rounding: "rate".into(),
             exclusive_total: "with_tax".into(),
             price_with_attributes: "when_attributes".into(),
+            multishop_readonly_properties: Vec::new(),
+            refusals: BTreeMap::new(),
             broken_records: Vec::new(),
             webhook_message: "address_body".into(),
             webhook_retries: 0,
@@ -184,6 +198,7 @@ impl Switches {
             ("date_with_time", &self.date_with_time, &["refuse", "accept"][..]),
             ("productqueries_items", &self.productqueries_items, &["products", "mixed"][..]),
             ("unknown_fields", &self.unknown_fields, &["refuse", "ignore"][..]),
+            ("vatrate", &self.vatrate, &["refuse", "accept"][..]),
             ("null_fields", &self.null_fields, &["refuse", "allow"][..]),
             ("stock_on_attribute_product", &self.stock_on_attribute_product, &["ignore", "keep"][..]),
             ("completed_means", &self.completed_means, &["checkout", "status"][..]),
@@ -199,11 +214,12 @@ impl Switches {
                 return Err(format!("switches: {name} \"{value}\" is none of {}", allowed.join(", ")));
             }
         }
-        for (name, code) in [
+        let codes = [
             ("auth_code", &self.auth_code),
             ("schema_code", &self.schema_code),
             ("unknown_id_code", &self.unknown_id_code),
-        ] {
+        ];
+        for (name, code) in codes.into_iter().chain(self.refusals.iter().map(|(name, code)| (name.as_str(), code))) {
             if super::errors::status_of(code).is_none() {
                 return Err(format!("switches: {name} \"{code}\" is no code of an error, such as 500.24"));
             }

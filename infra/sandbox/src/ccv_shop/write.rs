@@ -63,7 +63,7 @@ pub(super) fn create(ctx: &mut Ctx<'_>, resource: &str, parent: Option<(&str, i6
     let mut row = Value::Object(body);
     if let Some((name, id)) = parent {
         let Some(field) = resources::find(resource).and_then(|known| known.link(name)) else {
-            return Err(errors::left_out(&ctx.call.path));
+            return Err(ctx.left_out());
         };
         row[field] = json!(id);
     }
@@ -194,7 +194,7 @@ pub(super) fn delete(ctx: &mut Ctx<'_>, resource: &str, id: i64) -> Result<Reply
             return Ok(Reply::empty(204));
         }
         "categories" => ctx.event("categories.deleted", id),
-        "orderrows" => return Err(errors::left_out(&ctx.call.path)),
+        "orderrows" => return Err(ctx.left_out()),
         _ => {}
     }
     ctx.store.delete(resource, &id.to_string());
@@ -210,6 +210,6 @@ pub(super) fn replace(ctx: &mut Ctx<'_>, parent: (&str, i64), resource: &str) ->
         ("products", "productphotos") => photos::replace(ctx, parent.1, &body),
         ("orders", "orderrows") => order_write::replace_rows(ctx, parent.1, &body),
         ("orders", "orderlabels") => order_write::set_labels(ctx, parent.1, &body),
-        _ => Err(errors::left_out(&ctx.call.path)),
+        _ => Err(ctx.left_out()),
     }
 }
