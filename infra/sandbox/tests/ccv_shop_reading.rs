@@ -281,6 +281,8 @@ async fn every_kind_of_order_adds_up() {
         json!({"id": null, "discount_percentage": null, "href": null})
     );
     let bare = shop.get("orders/32/").await.json();
+    assert_eq!(bare["customer"]["deliveryaddress"]["street"], "Magazijnweg");
+    assert_eq!(bare["customer"]["billingaddress"]["street"], "Lindelaan");
     assert_eq!(dec(&bare["total_price"]) + dec(&bare["total_tax"]), "151.22".parse().unwrap());
     // A combination: its own number, and what its values cost; a text attribute has no combination.
     let rows = shop.get("orders/33/orderrows/").await.items();
@@ -310,4 +312,29 @@ async fn generated_orders_are_stored_and_repeat() {
         (status, problem["error"].as_str()),
         (400, Some("generate: unknown field \"sed\"; it takes seed, n, start, step_seconds"))
     );
+}
+
+#[tokio::test]
+async fn every_switch_is_in_the_readme() {
+    let shop = Ccv::open(json!({})).await;
+    let readme = include_str!("../README.md");
+    let section = readme.split("## CCV Shop").nth(1).unwrap().split("\n## ").next().unwrap();
+    for name in shop.sandbox.ccv_shop().switches().as_object().unwrap().keys() {
+        assert!(section.contains(&format!("`{name}`")), "{name}");
+    }
+    for key in ccv_shop::keys() {
+        assert!(section.contains(key.public) && section.contains(key.secret));
+    }
+}
+
+#[tokio::test]
+async fn links_to_other_products_are_expanded_under_their_other_name() {
+    let shop = Ccv::open(json!({})).await;
+    let body = json!({"product_variation_id": 11, "active": true});
+    assert_eq!(shop.post("products/10/productvariations/", &body).await.status, 201);
+    assert_eq!(shop.post("products/10/productvariations/", &body).await.code(), "500.40");
+    let mug = shop.get("products/10/?expand=productvariants").await.json();
+    assert_eq!(mug["productvariations"]["collection"][0]["product_variation_id"], 11);
+    let found = shop.get("categories/4/products/?expand=producttocategories,productphotos").await.items();
+    assert_eq!(found[0]["producttocategories"]["collection"][0]["category_id"], 4);
 }

@@ -106,7 +106,7 @@ fn order(dice: &mut Dice, store: &Store, time: DateTime<Utc>) -> Value {
         company: &company,
         street: "Dorpsstraat",
         number: i64::try_from(number).unwrap_or_default() + 1,
-        suffix: if number % 7 == 0 { "a" } else { "" },
+        suffix: if number.is_multiple_of(7) { "a" } else { "" },
         zipcode,
         city,
         country,
@@ -138,7 +138,7 @@ fn order(dice: &mut Dice, store: &Store, time: DateTime<Utc>) -> Value {
         "taxes_included": including, "order_row_taxes_included": including, "shipping_taxes_included": including,
         "shipping_tax_percentage": if exempt { 0 } else { 21 }, "is_intra_community_order": exempt,
         "total_shipping": crate::text::number(shipping), "orderrows": rows});
-    if number % 3 != 0 {
+    if !number.is_multiple_of(3) {
         given["user"] = json!({"id": 1000 + number, "discount_percentage": 0});
     }
     if dice.chance(15) {

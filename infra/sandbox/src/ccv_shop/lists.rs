@@ -77,8 +77,11 @@ pub(super) fn get(ctx: &Ctx<'_>, resource: &str, id: i64) -> Result<Reply, Reply
 /// A row with the children that were asked for.
 fn expanded(ctx: &Ctx<'_>, resource: &str, row: &Value, query: &Query) -> Result<Value, Reply> {
     // What `/productqueries/` finds says itself what it is.
-    let resource = text(row, "_shown_as").is_empty().then_some(resource).unwrap_or(text(row, "_shown_as"));
-    let resource = if resource == "productqueries" { "products" } else { resource };
+    let resource = match text(row, "_shown_as") {
+        "" if resource == "productqueries" => "products",
+        "" => resource,
+        other => other,
+    };
     let mut shown = ctx.show(resource, row)?;
     let id = row["id"].as_i64().unwrap_or_default();
     for word in &query.expand {

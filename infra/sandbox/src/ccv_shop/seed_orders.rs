@@ -47,6 +47,15 @@ pub(super) fn all(store: &Store) -> Vec<Value> {
     (engraved["discount"], engraved["user_discount"]) = (json!(1.3), json!(5));
     let mut reduced = sells("MOK-WIT", 2, None, 21);
     reduced["discount"] = json!(2.04);
+    let mut depot = NOOR.info(same);
+    for (field, value) in [
+        ("address_line_1", json!("Magazijnweg 12")),
+        ("street", json!("Magazijnweg")),
+        ("housenumber", json!(12)),
+        ("zipcode", json!("3542 AD")),
+    ] {
+        depot["deliveryaddress"][field] = value;
+    }
     let poster = |count: i64| json!([sells("POSTER-1", count, None, 21)]);
     let kinds = vec![
         // Two rates, paid.
@@ -76,9 +85,9 @@ pub(super) fn all(store: &Store) -> Vec<Value> {
         json!({"id": 30, "status": 1, "is_completed": false, "customer": JAN.info(same), "orderrows": poster(1)}),
         // Comes back later.
         json!({"id": 31, "status": 6, "paid": true, "customer": JAN.info(same), "orderrows": poster(2)}),
-        // A company at home: prices without VAT, VAT on top, two rates.
+        // A company at home, sent to another address: prices without VAT, VAT on top, two rates.
         json!({"id": 32, "status": 1, "paid": true, "user": {"id": 4, "discount_percentage": 5},
-            "customer": NOOR.info(same), "taxes_included": false, "order_row_taxes_included": false,
+            "customer": depot, "taxes_included": false, "order_row_taxes_included": false,
             "shipping_taxes_included": false, "total_shipping": 5.74,
             "orderrows": [sells("MOK-WIT", 7, Some("9.95"), 21), sells("KOFFIE", 3, Some("18.3486"), 9)]}),
         // Discounts per unit and of the user, a surcharge for a value, and a text the customer typed.
