@@ -9,7 +9,7 @@ pub mod client;
 mod diagnose;
 pub mod judge;
 mod marks;
-pub mod native;
+mod native;
 mod shop;
 pub mod source;
 mod target;
