@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub mod catalogue;
+pub mod ccv_shop;
 pub mod clock;
 pub mod exact_online;
 pub mod faults;
@@ -225,6 +226,11 @@ impl Handle {
         self.url("woocommerce")
     }
 
+    /// Address of the CCV Shop web shop.
+    pub fn ccv_shop_url(&self) -> &str {
+        self.url("ccv-shop")
+    }
+
     /// Address of Exact Online.
     pub fn exact_online_url(&self) -> &str {
         self.url("exact-online")
@@ -252,6 +258,15 @@ impl Handle {
     #[allow(clippy::expect_used)]
     pub fn woocommerce(&self) -> Inspector {
         self.system("woocommerce").expect("the sandbox was started without woocommerce")
+    }
+
+    /// A look inside CCV Shop.
+    ///
+    /// # Panics
+    /// When it was not started.
+    #[allow(clippy::expect_used)]
+    pub fn ccv_shop(&self) -> Inspector {
+        self.system("ccv-shop").expect("the sandbox was started without ccv-shop")
     }
 
     /// A look inside Exact Online.
@@ -361,7 +376,7 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("Items", "Code") {
+        if is_there("products", "sku") || is_there("products", "productnumber") || is_there("Items", "Code") {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {

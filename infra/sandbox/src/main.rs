@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, exact_online, woocommerce};
+use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -138,6 +138,9 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
             match name {
                 "woocommerce" => {
                     println!("  key {}  secret {}", woocommerce::keys()[0].key, woocommerce::keys()[0].secret)
+                }
+                "ccv-shop" => {
+                    println!("  public key {}  secret {}", ccv_shop::keys()[0].public, ccv_shop::keys()[0].secret)
                 }
                 "exact-online" => println!(
                     "  division {}  client id {}  client secret {}",

@@ -21,7 +21,7 @@ impl Drop for Process {
 
 fn serve(arguments: &[&str]) -> (Process, Value) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_koppel-sandbox"))
-        .args(["serve", "--json", "--ports", "woocommerce=0,exact-online=0"])
+        .args(["serve", "--json", "--ports", "woocommerce=0,ccv-shop=0,exact-online=0"])
         .args(arguments)
         .stdout(Stdio::piped())
         .spawn()
@@ -45,12 +45,18 @@ async fn a_killed_process_has_everything_it_answered() {
     let moved = client.post(door(&urls, "clock")).json(&json!({"advance_seconds": 86400})).send().await.unwrap();
     let moved = json_of(moved).await["now"].as_str().unwrap().to_owned();
     let before = json_of(client.get(door(&urls, "tables/orders")).send().await.unwrap()).await;
+    let other = |urls: &Value, path: &str| format!("{}/_sandbox/{path}", urls["ccv-shop"].as_str().unwrap());
+    let made = client.post(other(&urls, "generate")).json(&json!({"seed": 1, "n": 20})).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+    let rows_before = json_of(client.get(other(&urls, "tables/orderrows")).send().await.unwrap()).await;
     process.0.kill().unwrap(); // SIGKILL
     process.0.wait().unwrap();
     drop(process);
     let (_process, urls) = serve(&["--state", state]);
     let after = json_of(client.get(door(&urls, "tables/orders")).send().await.unwrap()).await;
     assert_eq!((after.as_array().unwrap().len(), after == before), (109, true));
+    let rows = json_of(client.get(other(&urls, "tables/orderrows")).send().await.unwrap()).await;
+    assert!(rows.as_array().unwrap().len() > 35 && rows == rows_before);
     let clock = json_of(client.get(door(&urls, "clock")).send().await.unwrap()).await;
     assert!(clock["now"].as_str().unwrap() >= moved.as_str(), "the clock stays where it was moved to");
     let switches = json_of(client.get(door(&urls, "switches")).send().await.unwrap()).await;
@@ -60,7 +66,10 @@ async fn a_killed_process_has_everything_it_answered() {
 #[test]
 fn a_mistake_on_the_command_line_is_named() {
     for (arguments, words) in [
-        (vec!["--ports", "woocomerce=1"], "unknown system \"woocomerce\"; there are: woocommerce, exact-online"),
+        (
+            vec!["--ports", "woocomerce=1"],
+            "unknown system \"woocomerce\"; there are: woocommerce, ccv-shop, exact-online",
+        ),
         (vec!["--ports", "woocommerce=x"], "\"x\" is no port"),
         (
             vec!["--ports", "woocommerce=0", "--switch", "woocommerce.hops=true"],

@@ -29,7 +29,7 @@ use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
 use crate::http::budget::CallBudget;
-use crate::{exact_online, woocommerce};
+use crate::{ccv_shop, exact_online, woocommerce};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
@@ -69,6 +69,16 @@ pub static SYSTEMS: &[SystemEntry] = &[
         webhooks: Some(Webhooks {
             receiver: |secret| Arc::new(woocommerce::webhook::Receiver::new(secret)),
             admin: |connection, deps| Ok(Arc::new(woocommerce::webhook::Admin::new(connection, deps)?)),
+        }),
+    },
+    SystemEntry {
+        facts: &ccv_shop::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(ccv_shop::CcvShopSource::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(ccv_shop::CcvShopTarget::new(connection, deps)?))),
+        consent: None,
+        webhooks: Some(Webhooks {
+            receiver: |secret| Arc::new(ccv_shop::webhook::Receiver::new(secret)),
+            admin: |connection, deps| Ok(Arc::new(ccv_shop::webhook::Admin::new(connection, deps)?)),
         }),
     },
     SystemEntry {

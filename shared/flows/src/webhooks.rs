@@ -240,6 +240,10 @@ async fn mend(
         }
         findings.push(Finding { topic: topic.to_owned(), was });
     }
+    // A system that makes its secrets itself has made one for each webhook by now.
+    if let Some(issued) = admin.issued_secret(url, &calls).await.map_err(at)?.filter(|issued| issued != secret) {
+        keep_secret(engine, tenant, connection, &issued, Condition::Always).await?;
+    }
     Ok(findings)
 }
 
@@ -282,14 +286,24 @@ async fn ensure_secret(engine: &Engine, tenant: &Tenant, connection: &str) -> Re
             Failure::retry(RetryReason::Unavailable, None, cause)
         })?;
         let secret = URL_SAFE_NO_PAD.encode(fresh);
-        let sealed = STANDARD.encode(engine.vault.seal(&context(tenant, connection), secret.as_bytes()).await?);
-        match put(engine, &secret_key(tenant, connection), &sealed, Condition::Absent, None).await {
+        match keep_secret(engine, tenant, connection, &secret, Condition::Absent).await {
             // Read back what is stored: another process may have been first.
             Ok(_) | Err(Failure::Retry { reason: RetryReason::Busy, .. }) => {}
             Err(other) => return Err(other),
         }
     }
     Err(StoreError::Unavailable("the webhook secret could not be stored".into()).into())
+}
+
+async fn keep_secret(
+    engine: &Engine,
+    tenant: &Tenant,
+    connection: &str,
+    secret: &str,
+    condition: Condition,
+) -> Result<(), Failure> {
+    let sealed = STANDARD.encode(engine.vault.seal(&context(tenant, connection), secret.as_bytes()).await?);
+    put(engine, &secret_key(tenant, connection), &sealed, condition, None).await.map(drop)
 }
 
 fn secret_key(tenant: &Tenant, connection: &str) -> Key {

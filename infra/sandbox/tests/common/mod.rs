@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use koppel_sandbox::woocommerce::Key;
-use koppel_sandbox::{Handle, Options, Sandbox, exact_online};
+use koppel_sandbox::{Handle, Options, Sandbox, ccv_shop, exact_online};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
 use serde_json::{Value, json};
@@ -199,5 +199,103 @@ impl Books {
         let rows = self.sandbox.exact().documents(path);
         let row = rows.iter().find(|row| row["Code"] == code).unwrap_or_else(|| panic!("no {path} {code}"));
         row["ID"].as_str().unwrap().to_owned()
+    }
+}
+
+/// An answer of CCV Shop, read whole; of a 2xx the signature was checked.
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// Code of an error, "" when it is none.
+    pub fn code(&self) -> String {
+        if self.text.is_empty() { String::new() } else { self.json()["code"].as_str().unwrap_or_default().to_owned() }
+    }
+
+    pub fn items(&self) -> Vec<Value> {
+        self.json()["items"].as_array().unwrap_or_else(|| panic!("no list: {}", self.text)).clone()
+    }
+}
+
+/// A client of CCV Shop.
+pub struct Ccv {
+    pub client: reqwest::Client,
+    pub sandbox: Arc<Handle>,
+    pub key: ccv_shop::Key,
+}
+
+impl Ccv {
+    /// A shop with these switches, at a time when no minute ends.
+    pub async fn open(switches: Value) -> Self {
+        Self::with(Options::default().switch("ccv-shop", switches)).await
+    }
+
+    pub async fn with(mut options: Options) -> Self {
+        options.ports = [("ccv-shop".to_owned(), 0)].into();
+        let sandbox = Arc::new(Sandbox::start(options).await.unwrap());
+        sandbox.clock().freeze("2026-11-25T12:00:00Z".parse().unwrap());
+        Self { client: client(), sandbox, key: ccv_shop::keys()[0] }
+    }
+
+    pub fn date(&self) -> String {
+        self.sandbox.clock().now().format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// A request that is signed as asked; the path goes below the root of the shop.
+    pub async fn raw(&self, method: &str, uri: &str, body: Option<&[u8]>, headers: &[(&str, &str)]) -> Answer {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.client.request(method, format!("{}{uri}", self.sandbox.ccv_shop_url()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body.to_vec());
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Answer { status, headers, text: answer.text().await.unwrap() }
+    }
+
+    pub async fn send(&self, method: &str, path: &str, body: Option<&Value>, more: &[(&str, &str)]) -> Answer {
+        let uri = format!("/api/rest/v1/{path}");
+        let body = body.map(|body| body.to_string().into_bytes());
+        let date = self.date();
+        let sent = body.clone().unwrap_or_default();
+        let hash = ccv_shop::signature(&self.key, method, &uri, &sent, &date);
+        let mut headers = vec![("x-public", self.key.public), ("x-date", date.as_str()), ("x-hash", hash.as_str())];
+        if body.is_some() {
+            headers.push(("content-type", "application/json"));
+        }
+        headers.extend(more);
+        let answer = self.raw(method, &uri, body.as_deref(), &headers).await;
+        if (200..300).contains(&answer.status) && !self.sandbox.ccv_shop().switches()["response_signature"].eq("none") {
+            let date = answer.headers["x-date"].to_str().unwrap();
+            let hash = ccv_shop::signature(&self.key, method, &uri, answer.text.as_bytes(), date);
+            assert_eq!(answer.headers["x-hash"].to_str().unwrap(), hash, "the answer is signed");
+        }
+        answer
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, None, &[]).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, Some(body), &[]).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send("PATCH", path, Some(body), &[]).await
+    }
+
+    pub fn switch(&self, values: Value) {
+        self.sandbox.ccv_shop().set_switches(values).unwrap();
     }
 }

@@ -123,6 +123,11 @@ pub trait WebhookAdmin: Send + Sync {
 
     /// Lets a webhook deliver (again), signed with this secret.
     async fn enable(&self, id: &str, secret: &str, calls: &Calls) -> Result<Hook, Failure>;
+
+    /// What deliveries to `url` are verified with, where the system makes that itself; `None` where it takes ours.
+    async fn issued_secret(&self, _url: &str, _calls: &Calls) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
