@@ -25,6 +25,7 @@ pub mod fetch;
 pub mod host;
 pub mod inspect;
 pub mod message;
+pub mod mijnwebwinkel;
 pub mod pictures;
 pub mod registry;
 pub mod server;
@@ -361,7 +362,7 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("Items", "Code") {
+        if is_there("products", "sku") || is_there("articles", "sku") || is_there("Items", "Code") {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, exact_online, woocommerce};
+use koppel_sandbox::{Options, Sandbox, SandboxError, exact_online, mijnwebwinkel, woocommerce};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -138,6 +138,9 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
             match name {
                 "woocommerce" => {
                     println!("  key {}  secret {}", woocommerce::keys()[0].key, woocommerce::keys()[0].secret)
+                }
+                "mijnwebwinkel" => {
+                    println!("  token {}  partner token {}", mijnwebwinkel::STORE_TOKEN, mijnwebwinkel::PARTNER_TOKEN)
                 }
                 "exact-online" => println!(
                     "  division {}  client id {}  client secret {}",

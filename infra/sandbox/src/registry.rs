@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::host::System;
-use crate::{SandboxError, exact_online, woocommerce};
+use crate::{SandboxError, exact_online, mijnwebwinkel, woocommerce};
 
 /// What a system gets to start with.
 pub struct Start<'a> {
@@ -34,6 +34,7 @@ pub struct Registration {
 /// All systems.
 pub const SYSTEMS: &[Registration] = &[
     Registration { name: "woocommerce", port: 18081, build: woocommerce::build },
+    Registration { name: "mijnwebwinkel", port: 18085, build: mijnwebwinkel::build },
     Registration { name: "exact-online", port: 18082, build: exact_online::build },
 ];
 
