@@ -5,5 +5,6 @@
 
 pub mod exact_online;
 pub mod http;
+pub mod mijnwebwinkel;
 pub mod registry;
 pub mod woocommerce;

@@ -29,7 +29,7 @@ use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
 use crate::http::budget::CallBudget;
-use crate::{exact_online, woocommerce};
+use crate::{exact_online, mijnwebwinkel, woocommerce};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
@@ -70,6 +70,13 @@ pub static SYSTEMS: &[SystemEntry] = &[
             receiver: |secret| Arc::new(woocommerce::webhook::Receiver::new(secret)),
             admin: |connection, deps| Ok(Arc::new(woocommerce::webhook::Admin::new(connection, deps)?)),
         }),
+    },
+    SystemEntry {
+        facts: &mijnwebwinkel::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(mijnwebwinkel::MijnWebwinkelSource::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(mijnwebwinkel::MijnWebwinkelTarget::new(connection, deps)?))),
+        consent: None,
+        webhooks: None,
     },
     SystemEntry {
         facts: &exact_online::FACTS,
