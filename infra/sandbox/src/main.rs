@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce};
+use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -141,6 +141,9 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
                 }
                 "ccv-shop" => {
                     println!("  public key {}  secret {}", ccv_shop::keys()[0].public, ccv_shop::keys()[0].secret)
+                }
+                "mijnwebwinkel" => {
+                    println!("  token {}  partner token {}", mijnwebwinkel::STORE_TOKEN, mijnwebwinkel::PARTNER_TOKEN)
                 }
                 "exact-online" => println!(
                     "  division {}  client id {}  client secret {}",

@@ -5,6 +5,7 @@
 
 pub mod ccv_shop;
 pub mod exact_online;
+pub mod mijnwebwinkel;
 pub mod http;
 pub mod registry;
 pub mod woocommerce;
