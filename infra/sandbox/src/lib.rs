@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub mod accountview;
 pub mod catalogue;
 pub mod clock;
 pub mod exact_online;
@@ -361,7 +362,7 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("Items", "Code") {
+        if is_there("products", "sku") || is_there("Items", "Code") || is_there("ARTICLE", "ART_CODE") {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {
