@@ -71,10 +71,8 @@ fn contact(tx: &Tx<'_>, fields: &Fields) -> Result<(), Refusal> {
     exists(tx, fields, "DISC_CODE", tx.dictionary.role("terms"), "DISC_CODE")?;
     currency(fields)?;
     let country = field(fields, "CNT_CODE");
-    if !country.is_empty() && !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase())) {
-        return Err(unknown_value("CNT_CODE", country));
-    }
-    Ok(())
+    let is_code = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
+    if country.is_empty() || is_code { Ok(()) } else { Err(unknown_value("CNT_CODE", country)) }
 }
 
 fn currency(fields: &Fields) -> Result<(), Refusal> {
