@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 pub mod catalogue;
 pub mod ccv_shop;
 pub mod mijnwebwinkel;
+pub mod accountview;
 pub mod clock;
 pub mod exact_online;
 pub mod faults;
@@ -377,7 +378,7 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("products", "productnumber") || is_there("articles", "sku") || is_there("Items", "Code") {
+        if is_there("products", "sku") || is_there("products", "productnumber") || is_there("articles", "sku") || is_there("ARTICLE", "ART_CODE") || is_there("Items", "Code") {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {

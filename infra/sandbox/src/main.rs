@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel};
+use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel, accountview};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -145,6 +145,12 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
                 "mijnwebwinkel" => {
                     println!("  token {}  partner token {}", mijnwebwinkel::STORE_TOKEN, mijnwebwinkel::PARTNER_TOKEN)
                 }
+                "accountview" => println!(
+                    "  company {}  client id {}  client secret {}",
+                    accountview::COMPANY,
+                    accountview::CLIENT_ID,
+                    accountview::CLIENT_SECRET
+                ),
                 "exact-online" => println!(
                     "  division {}  client id {}  client secret {}",
                     exact_online::DIVISION,

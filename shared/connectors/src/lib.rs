@@ -6,6 +6,7 @@
 pub mod ccv_shop;
 pub mod exact_online;
 pub mod mijnwebwinkel;
+pub mod accountview;
 pub mod http;
 pub mod registry;
 pub mod woocommerce;

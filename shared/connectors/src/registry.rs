@@ -29,7 +29,7 @@ use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
 use crate::http::budget::CallBudget;
-use crate::{ccv_shop, exact_online, woocommerce, mijnwebwinkel};
+use crate::{ccv_shop, exact_online, woocommerce, mijnwebwinkel, accountview};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
@@ -93,6 +93,13 @@ pub static SYSTEMS: &[SystemEntry] = &[
         source: Some(|connection, deps| Ok(Arc::new(mijnwebwinkel::MijnWebwinkelSource::new(connection, deps)?))),
         target: Some(|connection, deps| Ok(Arc::new(mijnwebwinkel::MijnWebwinkelTarget::new(connection, deps)?))),
         consent: None,
+        webhooks: None,
+    },
+    SystemEntry {
+        facts: &accountview::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(accountview::AccountView::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(accountview::AccountView::new(connection, deps)?))),
+        consent: Some(|connection, deps| Ok(Arc::new(accountview::auth::token_keeper(connection, deps)?))),
         webhooks: None,
     },
 ];
