@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub mod asperion;
 pub mod catalogue;
 pub mod clock;
 pub mod exact_online;
@@ -230,6 +231,11 @@ impl Handle {
         self.url("exact-online")
     }
 
+    /// Address of Asperion.
+    pub fn asperion_url(&self) -> &str {
+        self.url("asperion")
+    }
+
     /// All systems with their addresses.
     pub fn urls(&self) -> Vec<(&'static str, &str)> {
         self.systems.iter().map(|(name, (url, _))| (*name, url.as_str())).collect()
@@ -261,6 +267,15 @@ impl Handle {
     #[allow(clippy::expect_used)]
     pub fn exact(&self) -> Inspector {
         self.system("exact-online").expect("the sandbox was started without exact-online")
+    }
+
+    /// A look inside Asperion.
+    ///
+    /// # Panics
+    /// When it was not started.
+    #[allow(clippy::expect_used)]
+    pub fn asperion(&self) -> Inspector {
+        self.system("asperion").expect("the sandbox was started without asperion")
     }
 
     /// Adds a fault rule to a system.
@@ -361,7 +376,7 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("Items", "Code") {
+        if is_there("products", "sku") || is_there("Items", "Code") || is_there("articles", "code") {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {

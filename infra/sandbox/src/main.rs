@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, exact_online, woocommerce};
+use koppel_sandbox::{Options, Sandbox, SandboxError, asperion, exact_online, woocommerce};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -144,6 +144,12 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
                     exact_online::DIVISION,
                     exact_online::CLIENT_ID,
                     exact_online::CLIENT_SECRET
+                ),
+                "asperion" => println!(
+                    "  administration {}  client id {}  client secret {}",
+                    asperion::ADMINISTRATION,
+                    asperion::CLIENT_ID,
+                    asperion::CLIENT_SECRET
                 ),
                 _ => {}
             }
