@@ -23,7 +23,8 @@ pub(super) fn check(tx: &mut Tx<'_>, row: &mut Value, before: Option<&Value>, er
         }
     }
     let country = text(row, "countryCode");
-    if !country.is_empty() && !(country.len() == 2 && country.chars().all(|c| c.is_ascii_uppercase())) {
+    let wrong = country.len() != 2 || !country.chars().all(|letter| letter.is_ascii_uppercase());
+    if !country.is_empty() && wrong {
         unknown(tx, country, "CountryCode", errors);
     }
     let mail = text(row, "emailAddress");
