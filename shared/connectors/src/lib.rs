@@ -3,6 +3,7 @@
 //!
 //! [`http`] is the kit they are built on; each system is a folder with the same file names; [`registry`] lists them.
 
+pub mod asperion;
 pub mod exact_online;
 pub mod http;
 pub mod registry;
