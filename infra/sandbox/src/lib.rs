@@ -21,6 +21,7 @@ pub mod catalogue;
 pub mod ccv_shop;
 pub mod mijnwebwinkel;
 pub mod accountview;
+pub mod asperion;
 pub mod clock;
 pub mod exact_online;
 pub mod faults;
@@ -233,6 +234,20 @@ impl Handle {
         self.url("ccv-shop")
     }
 
+    /// Address of Asperion.
+    pub fn asperion_url(&self) -> &str {
+        self.url("asperion")
+    }
+
+    /// A look inside Asperion.
+    ///
+    /// # Panics
+    /// When it was not started.
+    #[allow(clippy::expect_used)]
+    pub fn asperion(&self) -> Inspector {
+        self.system("asperion").expect("the sandbox was started without asperion")
+    }
+
     /// Address of Exact Online.
     pub fn exact_online_url(&self) -> &str {
         self.url("exact-online")
@@ -378,7 +393,7 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("products", "productnumber") || is_there("articles", "sku") || is_there("ARTICLE", "ART_CODE") || is_there("Items", "Code") {
+        if is_there("products", "sku") || is_there("products", "productnumber") || is_there("articles", "sku") || is_there("ARTICLE", "ART_CODE") || is_there("articles", "code") || is_there("Items", "Code") {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {

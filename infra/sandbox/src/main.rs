@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel, accountview};
+use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel, accountview, asperion};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -150,6 +150,12 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
                     accountview::COMPANY,
                     accountview::CLIENT_ID,
                     accountview::CLIENT_SECRET
+                ),
+                "asperion" => println!(
+                    "  administration {}  client id {}  client secret {}",
+                    asperion::ADMINISTRATION,
+                    asperion::CLIENT_ID,
+                    asperion::CLIENT_SECRET
                 ),
                 "exact-online" => println!(
                     "  division {}  client id {}  client secret {}",

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::host::System;
-use crate::{SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel, accountview};
+use crate::{SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel, accountview, asperion};
 
 /// What a system gets to start with.
 pub struct Start<'a> {
@@ -38,6 +38,7 @@ pub const SYSTEMS: &[Registration] = &[
     Registration { name: "exact-online", port: 18082, build: exact_online::build },
     Registration { name: "mijnwebwinkel", port: 18085, build: mijnwebwinkel::build },
     Registration { name: "accountview", port: 18086, build: accountview::build },
+    Registration { name: "asperion", port: 18087, build: asperion::build },
 ];
 
 /// The line of a system.

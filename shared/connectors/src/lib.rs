@@ -7,6 +7,7 @@ pub mod ccv_shop;
 pub mod exact_online;
 pub mod mijnwebwinkel;
 pub mod accountview;
+pub mod asperion;
 pub mod http;
 pub mod registry;
 pub mod woocommerce;

@@ -272,8 +272,7 @@ fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>,
     decide_order_codes(order, &flow.flow.settings, flow.target_facts, flow.flow.document)?;
     match flow.target_facts.rounding {
         Some(model) => {
-            // A booking has amounts; everything else has quantities and prices.
-            let amounts = flow.flow.document == Some(DocumentType::FinancialEntry);
+            let amounts = flow.target_facts.posts_amounts(flow.flow.document);
             cents::prove(order, Posting { model, amounts }, flow.flow.settings.rounding.as_ref()).map(Some)
         }
         None => Ok(None),
