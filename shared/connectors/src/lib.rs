@@ -6,4 +6,5 @@
 pub mod exact_online;
 pub mod http;
 pub mod registry;
+pub mod visma_net;
 pub mod woocommerce;

@@ -29,7 +29,7 @@ use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
 use crate::http::budget::CallBudget;
-use crate::{exact_online, woocommerce};
+use crate::{exact_online, visma_net, woocommerce};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
@@ -76,6 +76,13 @@ pub static SYSTEMS: &[SystemEntry] = &[
         source: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
         target: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
         consent: Some(|connection, deps| Ok(Arc::new(exact_online::auth::token_keeper(connection, deps)?))),
+        webhooks: None,
+    },
+    SystemEntry {
+        facts: &visma_net::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(visma_net::VismaNet::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(visma_net::VismaNet::new(connection, deps)?))),
+        consent: None,
         webhooks: None,
     },
 ];
