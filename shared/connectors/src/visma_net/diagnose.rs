@@ -13,7 +13,11 @@ use super::{VismaNet, auth, wire};
 
 /// The branches of the company.
 pub(super) async fn branches(client: &Client, calls: &Calls) -> Result<Vec<Value>, Failure> {
-    client.whole(&List::of("v1/branch", "branch"), calls).await
+    let list = List::of("v1/branch", "branch");
+    let list = ["expandCurrency", "expandDefaultCountry", "expandVatZone"]
+        .into_iter()
+        .fold(list, |l, name| l.with(name, true));
+    client.whole(&list, calls).await
 }
 
 /// The branch of the connection, else the main one, else the only one.

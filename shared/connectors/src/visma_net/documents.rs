@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::client::Client;
-use super::options::DocumentOptions;
+use super::options::{CustomerOptions, DocumentOptions};
 use super::{payload, wire};
 
 pub(super) use search::{Search, find};
@@ -86,7 +86,7 @@ fn may_be_credit(key: &str) -> bool {
 /// Creates a document.
 pub(super) async fn send(
     client: &Client,
-    options: &DocumentOptions,
+    (options, zones): (&DocumentOptions, &CustomerOptions),
     document: DocumentType,
     made: &Value,
     customer: &CustomerLink,
@@ -97,7 +97,7 @@ pub(super) async fn send(
             orders::send(client, options, document, made, customer, calls).await?
         }
         DocumentType::SalesInvoice => invoice(client, options, made, customer, calls).await?,
-        DocumentType::FinancialEntry => journal::send(client, options, made, calls).await?,
+        DocumentType::FinancialEntry => journal::send(client, options, zones, made, calls).await?,
     };
     // Whatever sign an answer shows, what gives back is negative.
     let sign = |amount: Decimal| if is_credit(made) { -amount.abs() } else { amount };

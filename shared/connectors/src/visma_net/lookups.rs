@@ -253,7 +253,7 @@ fn vat_category(row: &Value, vats: &[Value], today: NaiveDate) -> Reference {
         let Some(rate) = rate_on(line, today) else { continue };
         let vat = vats.iter().find(|vat| wire::field(vat, "vatId").as_deref() == Some(id.as_str()));
         let account = vat.and_then(|vat| wire::key_of(&vat["glAccounts"], "vatPayableAccount", "number"));
-        lines.push(json!({ "id": id, "rate": wire::number(rate), "account": account }));
+        lines.push(json!({ "id": id, "rate": wire::number(rate), "account": account, "zones": vat.map(zones_of) }));
         rates.push(rate);
     }
     rates.sort();
@@ -262,6 +262,12 @@ fn vat_category(row: &Value, vats: &[Value], today: NaiveDate) -> Reference {
     let mut reference = with(plain(row, "vatCategoryId", "description"), "percent", percent);
     reference = with(reference, "vats", Some(Value::Array(lines)));
     with(reference, "blocked", wire::flag(row, "active").map(|active| !active))
+}
+
+/// The zones that a VAT is for.
+pub(super) fn zones_of(vat: &Value) -> Vec<String> {
+    let zones = vat.get("zones").and_then(Value::as_array).into_iter().flatten();
+    zones.filter_map(|zone| wire::field(zone, "id")).collect()
 }
 
 /// The rate in force: of the revisions that have begun the last.
@@ -286,11 +292,15 @@ mod tests {
             {"vatId": "3H", "vatRates": [
                 {"startDate": "2012-10-01T00:00:00", "vatRate": 21.0}, {"startDate": "2030-01-01", "vatRate": 22},
                 {"startDate": "2001-01-01T00:00:00", "vatRate": 19}]}]});
-        let vats = [json!({"vatId": "3H", "glAccounts": {"vatPayableAccount": {"number": "2700"}}})];
+        let vats =
+            [json!({"vatId": "3H", "glAccounts": {"vatPayableAccount": {"number": "2700"}}, "zones": [{"id": "01"}]})];
         let found = vat_category(&row, &vats, today());
         assert_eq!(
             (found.code.as_str(), Value::Object(found.attributes)),
-            ("3", json!({"percent": 21, "vats": [{"id": "3H", "rate": 21, "account": "2700"}], "blocked": false}))
+            (
+                "3",
+                json!({"percent": 21, "vats": [{"id": "3H", "rate": 21, "account": "2700", "zones": ["01"]}], "blocked": false})
+            )
         );
         let mut two = row.clone();
         two["vatCategoryLines"].as_array_mut().unwrap().push(json!({"vatId": "EU", "vatRates": [{"vatRate": 0}]}));

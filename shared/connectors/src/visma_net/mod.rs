@@ -118,8 +118,8 @@ pub struct VismaNet {
     variants: source::variants::Variants,
     /// What was seen of references that no filter finds.
     search: documents::Search,
-    /// Currency of the main branch.
-    home_currency: OnceCell<Option<String>>,
+    /// What the branch says of prices.
+    home: OnceCell<Home>,
 }
 
 impl VismaNet {
@@ -134,22 +134,30 @@ impl VismaNet {
             stock_field: options::StockField::of(connection)?,
             variants: source::variants::Variants::of(connection)?,
             search: documents::Search::default(),
-            home_currency: OnceCell::new(),
+            home: OnceCell::new(),
         })
     }
 
-    /// Currency of prices: the option, else that of the branch, asked for once.
-    async fn currency(&self, calls: &Calls) -> Result<Option<String>, Failure> {
-        if self.prices.currency.is_some() {
-            return Ok(self.prices.currency.clone());
-        }
+    /// Currency and VAT zone of prices: the options, else those of the branch, asked for once.
+    async fn home(&self, calls: &Calls) -> Result<&Home, Failure> {
         let ask = async || {
             let branches = diagnose::branches(&self.client, calls).await?;
             let own = diagnose::own_branch(&branches, self.documents.branch.as_deref());
-            Ok::<_, Failure>(own.and_then(|branch| wire::key_of(branch, "currency", "id")))
+            let of = |name: &str| own.and_then(|branch| wire::key_of(branch, name, "id"));
+            let country = of("defaultCountry").unwrap_or_default();
+            let zone = self.customers.zone_of(&country, false).map(str::to_owned);
+            let currency = self.prices.currency.clone().or_else(|| of("currency"));
+            Ok(Home { currency, vat_zone: zone.or_else(|| of("vatZone")) })
         };
-        self.home_currency.get_or_try_init(ask).await.cloned()
+        self.home.get_or_try_init(ask).await
     }
+}
+
+/// What prices mean at home.
+#[derive(Clone, Debug, Default)]
+struct Home {
+    currency: Option<String>,
+    vat_zone: Option<String>,
 }
 
 // The client holds tokens, so nothing of it is shown.

@@ -63,7 +63,8 @@ impl Target for VismaNet {
         _delivery_key: Option<&str>,
         calls: &Calls,
     ) -> Result<Sent, Failure> {
-        documents::send(&self.client, &self.documents, document, payload, customer, calls).await
+        let options = (&self.documents, &self.customers);
+        documents::send(&self.client, options, document, payload, customer, calls).await
     }
 
     async fn find_records(

@@ -73,7 +73,7 @@ impl koppel_core::ports::Consent for TokenKeeper {
 impl TokenKeeper {
     /// A keeper of the connection's tokens.
     pub fn new(connection: &Connection, endpoint: Arc<dyn TokenEndpoint>, deps: &Deps) -> Self {
-        let key = Key::new(&connection.tenant, &["token"], &place(&connection.name, &endpoint.audience()));
+        let key = Key::new(&connection.tenant, &["token"], place(&connection.name, &endpoint.audience()));
         let context = format!("{}/{}", key.partition, key.sort);
         Self {
             connection: connection.name.clone(),

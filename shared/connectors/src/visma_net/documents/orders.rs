@@ -18,11 +18,7 @@ pub(super) const ENDPOINT: &str = "SalesOrder";
 const LINES: &str = "orderLines";
 
 /// The type of an order that becomes such a document.
-pub(super) fn order_type<'a>(
-    options: &'a DocumentOptions,
-    document: DocumentType,
-    credit: bool,
-) -> Result<&'a str, Failure> {
+pub(super) fn order_type(options: &DocumentOptions, document: DocumentType, credit: bool) -> Result<&str, Failure> {
     if credit {
         return options.credit_order_type.as_deref().ok_or_else(|| {
             Failure::settings(

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::pictures;
 use crate::visma_net::client::List;
-use crate::visma_net::{VismaNet, lookups, wire};
+use crate::visma_net::{Home, VismaNet, lookups, wire};
 
 /// Before the number of a parent, in the key of a product with variations: it need not be an item itself.
 pub(super) const PARENT: &str = "variants of ";
@@ -57,8 +57,10 @@ pub(super) async fn records(visma: &VismaNet, families: Families, calls: &Calls)
         return Ok(Vec::new());
     }
     let categories = visma.client.whole(&List::of("v1/vatCategory", "vatCategory"), calls).await?;
-    let currency = visma.currency(calls).await?;
-    let around = Around { visma, categories, currency };
+    // Which VAT is for which zone is only told by the other list.
+    let vats = visma.client.whole(&List::of("v1/vat", "vat"), calls).await?;
+    let home = visma.home(calls).await?.clone();
+    let around = Around { visma, categories, vats, home };
     Ok(families.0.into_iter().filter_map(|(code, family)| around.record(&code, &family)).collect())
 }
 
@@ -66,7 +68,8 @@ pub(super) async fn records(visma: &VismaNet, families: Families, calls: &Calls)
 struct Around<'a> {
     visma: &'a VismaNet,
     categories: Vec<Value>,
-    currency: Option<String>,
+    vats: Vec<Value>,
+    home: Home,
 }
 
 impl Around<'_> {
@@ -109,7 +112,7 @@ impl Around<'_> {
         raw.insert("vat_percent".into(), self.percent(vat.as_deref()).map_or(Value::Null, wire::number));
         raw.insert("vat_category".into(), json!(vat));
         raw.insert("price_includes_tax".into(), json!(self.visma.prices.include_tax));
-        raw.insert("currency".into(), json!(self.currency));
+        raw.insert("currency".into(), json!(self.home.currency));
         raw.insert("attributes".into(), Value::Array(self.visma.variants.attributes(item, is_variation)));
         raw.insert("ean".into(), json!(ean(item)));
         raw.insert("pictures".into(), Value::Array(pictures::of_item(&self.visma.client, item)));
@@ -128,12 +131,25 @@ impl Around<'_> {
         raw
     }
 
-    /// The rate of a VAT category. Sales abroad have zero beside it; with several others it depends on the customer.
+    /// The rate of a VAT category at home. Where no zone says what is home, sales abroad have zero beside it; with several
+    /// other rates it depends on the customer.
     fn percent(&self, code: Option<&str>) -> Option<Decimal> {
         let today = self.visma.client.now().date_naive();
         let row = self.categories.iter().find(|row| wire::field(row, "vatCategoryId").as_deref() == code)?;
         let lines = row.get("vatCategoryLines").and_then(Value::as_array)?;
-        let rates: BTreeSet<Decimal> = lines.iter().filter_map(|line| lookups::rate_on(line, today)).collect();
+        let at_home = |line: &&Value| {
+            let vat = self.vats.iter().find(|vat| wire::field(vat, "vatId") == wire::field(line, "vatId"));
+            let zones = vat.map(lookups::zones_of).unwrap_or_default();
+            self.home.vat_zone.as_ref().is_some_and(|home| zones.contains(home))
+        };
+        let of = |lines: Vec<&Value>| -> BTreeSet<Decimal> {
+            lines.into_iter().filter_map(|line| lookups::rate_on(line, today)).collect()
+        };
+        let home = of(lines.iter().filter(at_home).collect());
+        if home.len() == 1 {
+            return home.into_iter().next();
+        }
+        let rates = of(lines.iter().collect());
         let mut charged = rates.iter().filter(|rate| !rate.is_zero());
         match (charged.next(), charged.next()) {
             (Some(rate), None) => Some(*rate),

@@ -88,7 +88,7 @@ async fn records(
     if groups.is_empty() {
         return Ok(FetchPage::default());
     }
-    let currency = visma.currency(calls).await?;
+    let currency = visma.home(calls).await?.currency.clone();
     let mut page = FetchPage::default();
     for ((item, class), rows) in groups {
         let modified = rows.values().filter_map(|row| wire::time(row, "lastModifiedDateTime")).max();

@@ -10,7 +10,9 @@ use super::{Reply, Seen, World, counted, key, keys};
 fn answer(seen: &Seen) -> Reply {
     let row = match seen.path.as_str() {
         "/v1/vatCategory" => return Reply::json(200, include_str!("../fixtures/vat-categories.json")),
-        "/v1/vat" => json!([{"vatId": "3H", "glAccounts": {"vatPayableAccount": {"number": "2700"}}}]),
+        "/v1/vat" => {
+            json!([{"vatId": "3H", "glAccounts": {"vatPayableAccount": {"number": "2700"}}, "zones": [{"id": "01"}]}])
+        }
         "/v1/creditTerm" => {
             let records = json!([{"termsId": "14", "description": "14 days", "visibleTo": "AL", "dueDay1": 14},
                 {"termsId": "V", "description": "Vendors", "visibleTo": "VE"}]);

@@ -14,7 +14,15 @@ fn items() -> Value {
 fn answer(seen: &Seen) -> Reply {
     match seen.path.as_str() {
         "/v1/vatCategory" => Reply::json(200, include_str!("../fixtures/vat-categories.json")),
-        "/v1/branch" => Reply::json(200, json!([{"number": "1", "isMainBranch": true, "currency": {"id": "EUR"}}])),
+        "/v1/vat" => Reply::json(
+            200,
+            json!([{"vatId": "3H", "zones": [{"id": "01"}]}, {"vatId": "3DE", "zones": [{"id": "02"}]}]),
+        ),
+        "/v1/branch" => Reply::json(
+            200,
+            json!([{"number": "1", "isMainBranch": true, "currency": {"id": "EUR"},
+            "defaultCountry": {"id": "NL"}, "vatZone": {"id": "01"}}]),
+        ),
         "/v1/inventory" if seen.query("attachmentLastModifiedDateTime").is_some() => Reply::json(200, "[]"),
         "/v1/inventory" => match seen.query("inventoryNumber") {
             Some("SHIRT-RED-M") | None => Reply::json(200, items()),

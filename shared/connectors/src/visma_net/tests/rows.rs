@@ -188,8 +188,8 @@ fn a_booking_has_revenue_vat_and_what_was_paid() {
     assert_eq!(lines.len(), 5);
     assert_eq!((&lines[0]["accountNumber"], &lines[0]["creditAmountInCurrency"]), (&json!("3000"), &json!(19.98)));
     assert_eq!(
-        (&lines[2]["accountNumber"], &lines[2]["vatId"], lines[2]["creditAmountInCurrency"].to_string().as_str()),
-        (&json!("2700"), &json!("3H"), "4.1958")
+        (&lines[2]["_vats"][0]["account"], &lines[2]["_rate"], lines[2]["creditAmountInCurrency"].to_string().as_str()),
+        (&json!("2700"), &json!(21), "4.1958")
     );
     assert_eq!((&lines[4]["debitAmountInCurrency"], &lines[4]["_clearing"]), (&json!(36.25), &json!(true)));
     assert_eq!(lines[1]["note"], "LAMP A lamp with a description that is clearly longer than sixty characters in all");
