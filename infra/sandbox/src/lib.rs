@@ -31,6 +31,7 @@ pub mod server;
 pub mod state;
 mod text;
 pub mod tls;
+pub mod visma_net;
 pub mod woocommerce;
 
 pub use catalogue::{Article, generate_articles};
@@ -230,6 +231,11 @@ impl Handle {
         self.url("exact-online")
     }
 
+    /// Address of Visma.net: Visma Connect, the ERP service and the sales order service.
+    pub fn visma_net_url(&self) -> &str {
+        self.url("visma-net")
+    }
+
     /// All systems with their addresses.
     pub fn urls(&self) -> Vec<(&'static str, &str)> {
         self.systems.iter().map(|(name, (url, _))| (*name, url.as_str())).collect()
@@ -261,6 +267,15 @@ impl Handle {
     #[allow(clippy::expect_used)]
     pub fn exact(&self) -> Inspector {
         self.system("exact-online").expect("the sandbox was started without exact-online")
+    }
+
+    /// A look inside Visma.net.
+    ///
+    /// # Panics
+    /// When it was not started.
+    #[allow(clippy::expect_used)]
+    pub fn visma(&self) -> Inspector {
+        self.system("visma-net").expect("the sandbox was started without visma-net")
     }
 
     /// Adds a fault rule to a system.
@@ -361,7 +376,7 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("Items", "Code") {
+        if is_there("products", "sku") || is_there("Items", "Code") || is_there("inventory", "inventoryNumber") {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {

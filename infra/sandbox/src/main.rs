@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, exact_online, woocommerce};
+use koppel_sandbox::{Options, Sandbox, SandboxError, exact_online, visma_net, woocommerce};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -144,6 +144,12 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
                     exact_online::DIVISION,
                     exact_online::CLIENT_ID,
                     exact_online::CLIENT_SECRET
+                ),
+                "visma-net" => println!(
+                    "  client id {}  client secret {}  tenant {}",
+                    visma_net::CLIENT_ID,
+                    visma_net::CLIENT_SECRET,
+                    visma_net::TENANT_ID
                 ),
                 _ => {}
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::host::System;
-use crate::{SandboxError, exact_online, woocommerce};
+use crate::{SandboxError, exact_online, visma_net, woocommerce};
 
 /// What a system gets to start with.
 pub struct Start<'a> {
@@ -35,6 +35,7 @@ pub struct Registration {
 pub const SYSTEMS: &[Registration] = &[
     Registration { name: "woocommerce", port: 18081, build: woocommerce::build },
     Registration { name: "exact-online", port: 18082, build: exact_online::build },
+    Registration { name: "visma-net", port: 18084, build: visma_net::build },
 ];
 
 /// The line of a system.
