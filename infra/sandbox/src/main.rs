@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce, mijnwebwinkel, accountview, asperion};
+use koppel_sandbox::{
+    Options, Sandbox, SandboxError, accountview, asperion, ccv_shop, exact_online, mijnwebwinkel, visma_net,
+    woocommerce,
+};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -156,6 +159,12 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
                     asperion::ADMINISTRATION,
                     asperion::CLIENT_ID,
                     asperion::CLIENT_SECRET
+                ),
+                "visma-net" => println!(
+                    "  client id {}  client secret {}  tenant {}",
+                    visma_net::CLIENT_ID,
+                    visma_net::CLIENT_SECRET,
+                    visma_net::TENANT_ID
                 ),
                 "exact-online" => println!(
                     "  division {}  client id {}  client secret {}",

@@ -220,6 +220,8 @@ pub enum TaxRounding {
 pub struct Limits {
     /// Calls a minute.
     pub calls_per_minute: Option<u32>,
+    /// Calls an hour.
+    pub calls_per_hour: Option<u32>,
     /// Calls a day.
     pub calls_per_day: Option<u32>,
     /// Error answers an hour and endpoint that are still safe.

@@ -52,7 +52,13 @@ pub static FACTS: SystemFacts = SystemFacts {
     // How many decimals a price keeps is not known: two are kept by every system.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // No limit is published. Behind the site stands one machine of the customer, so there is one call at a time.
-    limits: Limits { calls_per_minute: None, calls_per_day: None, errors_per_hour: None, concurrency: Some(1) },
+    limits: Limits {
+        calls_per_minute: None,
+        calls_per_hour: None,
+        calls_per_day: None,
+        errors_per_hour: None,
+        concurrency: Some(1),
+    },
     default_lanes: 1,
     rows: &[
         document_rows(Entity::Orders, DocumentType::SalesOrder),

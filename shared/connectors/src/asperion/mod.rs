@@ -47,7 +47,13 @@ pub static FACTS: SystemFacts = SystemFacts {
     // Amount and VAT of each line are sent, so each line is rounded on its own.
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerLine }),
     // Nothing is published; one call a second, one at a time, is what no server minds.
-    limits: Limits { calls_per_minute: Some(60), calls_per_day: None, errors_per_hour: None, concurrency: Some(1) },
+    limits: Limits {
+        calls_per_minute: Some(60),
+        calls_per_hour: None,
+        calls_per_day: None,
+        errors_per_hour: None,
+        concurrency: Some(1),
+    },
     default_lanes: 1,
     rows: &[
         document_rows(Entity::Orders, DocumentType::SalesInvoice),

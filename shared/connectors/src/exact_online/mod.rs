@@ -43,6 +43,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     // Of the ten errors after which Exact blocks an endpoint half are left to others who use the same app.
     limits: Limits {
         calls_per_minute: Some(60),
+        calls_per_hour: None,
         calls_per_day: Some(5_000),
         errors_per_hour: Some(5),
         concurrency: Some(1),

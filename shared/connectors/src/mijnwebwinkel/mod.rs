@@ -34,7 +34,13 @@ pub static FACTS: SystemFacts = SystemFacts {
     reference_max_chars: None,
     rounding: None,
     // There is a limit for each pair of partner and store; how high it is, nobody says. One call a second is safe.
-    limits: Limits { calls_per_minute: Some(60), calls_per_day: None, errors_per_hour: None, concurrency: Some(2) },
+    limits: Limits {
+        calls_per_minute: Some(60),
+        calls_per_hour: None,
+        calls_per_day: None,
+        errors_per_hour: None,
+        concurrency: Some(2),
+    },
     default_lanes: 1,
     rows: &[
         rows(Side::Source, Entity::Orders, "mijnwebwinkel/rows/order.yaml", include_str!("rows/order.yaml")),

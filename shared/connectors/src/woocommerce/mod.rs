@@ -32,7 +32,13 @@ pub static FACTS: SystemFacts = SystemFacts {
     reference_max_chars: None,
     rounding: None,
     // WooCommerce itself has no limits; a host that has some answers 429, or the user sets calls_per_minute.
-    limits: Limits { calls_per_minute: None, calls_per_day: None, errors_per_hour: None, concurrency: Some(4) },
+    limits: Limits {
+        calls_per_minute: None,
+        calls_per_hour: None,
+        calls_per_day: None,
+        errors_per_hour: None,
+        concurrency: Some(4),
+    },
     // One lane fills batches of a hundred; calls of a shop are dear, and its host is seldom fast enough for two at a time.
     default_lanes: 1,
     rows: &[
