@@ -68,6 +68,11 @@ impl Client {
         self.search_addresses
     }
 
+    /// Now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.http.now()
+    }
+
     /// Now, on the clock of the site, as dates in answers are.
     pub fn local_now(&self) -> NaiveDateTime {
         self.http.now().with_timezone(&self.zone).naive_local()
