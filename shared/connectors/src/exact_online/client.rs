@@ -125,7 +125,7 @@ impl Client {
 
     /// The division as the user may see it, when the app may list divisions.
     pub async fn own_division(&self, calls: &Calls) -> Result<Option<Value>, Failure> {
-        let select = "Code,Currency,BlockingStatus";
+        let select = "Code,Currency,BlockingStatus,ArchiveDate";
         let rows = match self.list("system/Divisions", select, calls).await {
             Err(failure) if failure.cause().code == "scope_missing" => return Ok(None),
             other => other?,
