@@ -129,3 +129,23 @@ async fn an_answer_that_is_lost_makes_no_second_item() {
         assert_ne!(price(&world, &item), "0", "{code}");
     }
 }
+
+#[tokio::test]
+async fn a_picture_goes_along_once() {
+    let world = world(FLOWS).await;
+    let image = format!("{}/_sandbox/pictures/sjaal.png", world.sandbox.woocommerce_url());
+    let scarf = json!({ "name": "Sjaal", "sku": "SJAAL", "type": "simple", "status": "publish", "regular_price": "19.95",
+        "images": [{ "src": image }] });
+    let id = merchant(&world, Entity::Products, None, "SJAAL", scarf).await.id;
+    pass(&world);
+    world.run_flow(FLOW).await;
+    let item = row(&world, "Items", "SJAAL");
+    let picture = item["Picture"].as_str().unwrap_or_default().to_owned();
+    assert!(picture.len() > 50 && item["PictureName"].as_str().unwrap_or_default().starts_with("koppel-"), "{item:#?}");
+    pass(&world);
+    forget_calls(&world);
+    merchant(&world, Entity::Products, Some(&id), "SJAAL", json!({ "name": "Sjaal van wol" })).await;
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.by_label["SJAAL"].fields, ["Description"], "{:#?}", ended.by_label);
+    assert_eq!(row(&world, "Items", "SJAAL")["Picture"], json!(picture));
+}
