@@ -1,13 +1,17 @@
 //! The chain from shop to books on the embedded engine, against the sandboxes.
 
+pub mod both;
+mod both_ways;
 mod claims;
 pub mod consent;
+mod customers;
 mod doctor;
 mod down;
 mod explain;
 mod faults;
 mod forgotten;
 mod gone;
+mod items;
 mod limits;
 mod missing;
 mod orders;

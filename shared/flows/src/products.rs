@@ -6,7 +6,8 @@ use koppel_core::document::{Category, Product, ProductKind};
 use koppel_core::error::{Cause, Failure};
 use rust_decimal::Decimal;
 
-use crate::config::ProductSettings;
+use crate::config::{ProductSettings, Setting};
+use crate::settings;
 
 /// Decimals of a price that was computed from one with or without tax.
 const PRICE_DECIMALS: u32 = 4;
@@ -62,6 +63,14 @@ fn check_numbers(product: &Product) -> Result<(), Failure> {
         return Err(Failure::reject(cause.in_row("variations.sku")));
     }
     Ok(())
+}
+
+/// The VAT code of the target in the place of the tax class of the source, where the settings have one for it.
+pub fn choose_tax_class(product: &mut Product, setting: &Setting) {
+    let classes = std::slice::from_ref(&product.tax_class);
+    if let Some((code, _)) = settings::decide(setting, classes, None, "") {
+        product.tax_class = code;
+    }
 }
 
 fn convert_prices(product: &mut Product, wanted: bool) -> Result<(), Failure> {
@@ -156,6 +165,17 @@ mod tests {
         let back = ProductSettings { prices_include_tax: Some(false), ..settings };
         complete(&mut done, &back).unwrap();
         assert_eq!(done.price, Some(Decimal::TEN));
+    }
+
+    #[test]
+    fn a_tax_class_becomes_the_code_that_the_settings_have_for_it() {
+        let setting: Setting = serde_saphyr::from_str("{ table: { standard: \"4\" } }").unwrap();
+        let mut known = Product { tax_class: "standard".into(), ..product() };
+        choose_tax_class(&mut known, &setting);
+        assert_eq!(known.tax_class, "4");
+        let mut unknown = Product { tax_class: "zero-rate".into(), ..product() };
+        choose_tax_class(&mut unknown, &setting);
+        assert_eq!(unknown.tax_class, "zero-rate");
     }
 
     #[test]
