@@ -145,6 +145,11 @@ pub(super) fn filled(fields: &Fields, name: &str) -> bool {
     }
 }
 
+/// True when a number is the one that was sent in an address.
+pub(super) fn is_number(value: &Value, sent: &str) -> bool {
+    value.as_i64().is_some_and(|number| sent.parse() == Ok(number))
+}
+
 /// What is at a path of a row (`mainContact.email`); lists on the way are looked into.
 pub(super) fn at<'a>(row: &'a Value, path: &str) -> Vec<&'a Value> {
     let mut found = vec![row];
