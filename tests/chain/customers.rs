@@ -76,3 +76,37 @@ async fn an_account_that_is_deleted_is_told_and_the_shop_keeps_its_own() {
     assert!(ended.cause(&id).contains("no longer has this record"), "{}", ended.cause(&id));
     shown(&world, "customers", "email", "einkauf@fabrik.example.test");
 }
+
+#[tokio::test]
+async fn a_customer_of_the_shop_gets_the_codes_of_its_country_and_fields_of_ones_own() {
+    let world = world(
+        r#"  buyers:
+    from: shop
+    to: books
+    entity: customers
+    settings:
+      vat_code: { by_country: { BE: "13" }, default: "4" }
+      revenue_account: { by_country: { BE: "8020" }, default: "8000" }
+      payment_terms: { default: "30" }
+    map:
+      custom.shop_number: source.id
+      target.account.Remarks: '"Webshop " ~ customer.custom.shop_number ~ ", " ~ customer.price_class'
+"#,
+    )
+    .await;
+    let ended = world.run_flow("buyers").await;
+    assert_eq!(ended.by_label["inkoop@peeters.example.test"].outcome, Outcome::Created, "{:#?}", ended.by_label);
+    let accounts = world.sandbox.exact().documents("Accounts");
+    let ledger = world.sandbox.exact().documents("GLAccounts");
+    let of = |email: &str| accounts.iter().find(|row| row["Email"] == email).unwrap_or_else(|| panic!("no {email}"));
+    let account_code = |id: &Value| {
+        let row = ledger.iter().find(|row| &row["ID"] == id).unwrap_or_else(|| panic!("no ledger account {id}"));
+        row["Code"].as_str().unwrap_or_default().trim().to_owned()
+    };
+    let (peeters, jan) = (of("inkoop@peeters.example.test"), of("jan@example.test"));
+    assert_eq!((&peeters["SalesVATCode"], &jan["SalesVATCode"]), (&json!("13"), &json!("4")));
+    assert_eq!(account_code(&peeters["GLAccountSales"]), "8020");
+    assert_eq!(account_code(&jan["GLAccountSales"]), "8000");
+    assert_eq!(peeters["PaymentConditionSales"], "30");
+    assert_eq!(peeters["Remarks"], "Webshop 3, customer");
+}

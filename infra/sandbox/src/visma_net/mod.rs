@@ -30,6 +30,7 @@ mod route;
 mod rows;
 mod rules;
 mod seeds;
+mod setup;
 mod stock;
 mod switches;
 
