@@ -159,7 +159,7 @@ pub(super) fn read_v3(
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let field = known.field(name).filter(|field| match verb {
             Verb::Create => field.create,
-            Verb::Change => field.update || entity == "SalesOrderLine" && name == "inventoryId",
+            Verb::Change => field.update,
         });
         let Some(field) = field else {
             if switches.v3_unknown_fields == "error" {

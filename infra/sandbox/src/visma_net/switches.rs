@@ -66,6 +66,8 @@ pub struct Switches {
     pub v3_total_count: bool,
     /// Largest page of a list of v3.
     pub v3_max_page_size: usize,
+    /// Stock of v3 asked for since a moment: only the warehouses where it changed are shown.
+    pub v3_changed_positions_only: bool,
     /// `If-Match: *` is accepted.
     pub if_match_star: bool,
     /// A price without `hasManualPrice` is kept.
@@ -125,6 +127,7 @@ impl Default for Switches {
             duplicate_order_status: 409,
             v3_total_count: false,
             v3_max_page_size: 100,
+            v3_changed_positions_only: true,
             if_match_star: false,
             keep_unflagged_prices: false,
             resolve_alternate_ids: false,
