@@ -248,6 +248,7 @@ pub(super) fn vat(tx: &mut Tx<'_>) {
             json!({"vatId": id, "description": description, "type": "Vat",
             "calculateOn": if included { "ExtractFromItemAmount" } else { "ItemAmount" }, "zones": zones,
             "categories": categories, "reverseVat": *id == "ICL",
+            "glAccounts": {"vatPayableAccount": {"number": "1500", "description": "Btw af te dragen", "type": "Liability"}},
             "schedules": [{"startDate": "2019-01-01T00:00:00", "vatRate": rate, "groupType": "Output"}]}),
         );
     }

@@ -64,6 +64,7 @@ pub(super) async fn diagnose(visma: &VismaNet, asked: &Asked, calls: &Calls) -> 
         let periods = client.whole(&List::of("v1/financialPeriod", "financialPeriod"), calls).await?;
         findings.extend(period(&periods, client.now().date_naive()));
         findings.extend(order_types(visma, asked, calls).await?);
+        findings.extend(answers(visma, calls).await);
         if let Some(account) = &visma.documents.clearing_account {
             let rows = client.whole(&List::of("v1/account", "account"), calls).await?;
             findings.extend(code(&rows, "accountCD", "clearing_account", account, "account"));
@@ -191,6 +192,12 @@ async fn order_types(visma: &VismaNet, asked: &Asked, calls: &Calls) -> Result<V
         }
     }
     Ok(findings)
+}
+
+/// The service for orders is another one, with an address and rights of its own.
+async fn answers(visma: &VismaNet, calls: &Calls) -> Option<Finding> {
+    let path = format!("api/v3/SalesOrders/{}", crate::http::request::encode(&visma.documents.order_type));
+    visma.client.order_page(&List::of(&path, "SalesOrder"), 0, 1, calls).await.err().map(Finding::from)
 }
 
 /// Customer classes and VAT zones of the connection.

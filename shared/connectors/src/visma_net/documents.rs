@@ -73,6 +73,13 @@ const JOURNAL: Shape = Shape {
     required: &["transactionDate"],
 };
 
+/// The VAT zone of the buyer of a document: what decides about VAT is where this order goes, not what stands on a customer
+/// who may be shared by many.
+fn zone_of<'a>(made: &Value, zones: &'a CustomerOptions) -> Option<&'a str> {
+    let country = payload::private(made, "_country").unwrap_or_default();
+    zones.zone_of(&country, wire::flag(made, "_business") == Some(true))
+}
+
 /// The payload gives back what another document charged.
 fn is_credit(made: &Value) -> bool {
     wire::flag(made, CREDIT) == Some(true)
@@ -94,9 +101,9 @@ pub(super) async fn send(
 ) -> Result<Sent, Failure> {
     let sent = match document {
         DocumentType::SalesOrder | DocumentType::DirectInvoice => {
-            orders::send(client, options, document, made, customer, calls).await?
+            orders::send(client, (options, zones), document, made, customer, calls).await?
         }
-        DocumentType::SalesInvoice => invoice(client, options, made, customer, calls).await?,
+        DocumentType::SalesInvoice => invoice(client, (options, zones), made, customer, calls).await?,
         DocumentType::FinancialEntry => journal::send(client, options, zones, made, calls).await?,
     };
     // Whatever sign an answer shows, what gives back is negative.
@@ -107,7 +114,7 @@ pub(super) async fn send(
 /// An invoice of what is delivered otherwise, or a credit note.
 async fn invoice(
     client: &Client,
-    options: &DocumentOptions,
+    (options, zones): (&DocumentOptions, &CustomerOptions),
     made: &Value,
     customer: &CustomerLink,
     calls: &Calls,
@@ -117,6 +124,9 @@ async fn invoice(
     let mut body = body(made, shape, options)?;
     customer_of(&mut body, "customerNumber", customer)?;
     number_of(&mut body, shape, "customerRefNumber", options)?;
+    if let Some(zone) = zone_of(made, zones) {
+        payload::fill(&mut body, "customerVatZoneId", zone);
+    }
     for line in lines_of(&mut body, shape.lines) {
         line.insert("operation".into(), json!("Insert"));
         if let Some(branch) = &options.branch {

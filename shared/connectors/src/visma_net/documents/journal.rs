@@ -108,7 +108,7 @@ fn vat_of<'a>(row: &'a Value, zones: &CustomerOptions) -> Result<&'a Value, Fail
     let all = row.get("_vats").and_then(Value::as_array).into_iter().flatten();
     let of_rate: Vec<&Value> = all.filter(|vat| wire::decimal(vat, "rate") == rate).collect();
     let country = payload::private(row, "_country").unwrap_or_default();
-    let zone = zones.zone_of(&country, wire::flag(row, "_business") == Some(true));
+    let zone = super::zone_of(row, zones);
     let in_zone = |vat: &&Value| {
         let listed = vat.get("zones").and_then(Value::as_array);
         zone.is_some_and(|zone| listed.is_some_and(|listed| listed.iter().any(|one| one == zone)))

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{check_reference, is_credit, lines_of, missing, no_lines};
 use crate::http::request::encode;
 use crate::visma_net::client::Client;
-use crate::visma_net::options::DocumentOptions;
+use crate::visma_net::options::{CustomerOptions, DocumentOptions};
 use crate::visma_net::{payload, wire};
 
 pub(super) const ENDPOINT: &str = "SalesOrder";
@@ -39,13 +39,13 @@ pub(super) fn path(order_type: &str, number: &str) -> String {
 /// Posts an order with all its lines.
 pub(super) async fn send(
     client: &Client,
-    options: &DocumentOptions,
+    (options, zones): (&DocumentOptions, &CustomerOptions),
     document: DocumentType,
     made: &Value,
     customer: &CustomerLink,
     calls: &Calls,
 ) -> Result<Sent, Failure> {
-    let body = body(options, document, made, customer)?;
+    let body = body((options, zones), document, made, customer)?;
     let created = client.create_order(&body, ENDPOINT, calls).await?;
     let order_type = wire::field(&Value::Object(body.clone()), "type").unwrap_or_default();
     let amounts =
@@ -68,7 +68,7 @@ pub(super) async fn send(
 
 /// The body to post.
 fn body(
-    options: &DocumentOptions,
+    (options, zones): (&DocumentOptions, &CustomerOptions),
     document: DocumentType,
     made: &Value,
     customer: &CustomerLink,
@@ -78,6 +78,9 @@ fn body(
     payload::fill(&mut body, "type", order_type(options, document, credit)?);
     if let Some(branch) = &options.branch {
         payload::fill(&mut body, "branchId", branch.clone());
+    }
+    if let Some(zone) = super::zone_of(made, zones) {
+        payload::fill(&mut body, "taxZoneId", zone);
     }
     let Some(buyer) = payload::inner(&mut body, "customer") else { return Err(missing(ENDPOINT, "customer.id")) };
     let reference =
@@ -234,9 +237,14 @@ mod tests {
         DocumentOptions::of(&testing::connection("visma-net", options, &[])).unwrap()
     }
 
+    fn zones() -> CustomerOptions {
+        let all = json!({"vat_zones": {"DE": "02", "default": "01"}});
+        CustomerOptions::of(&testing::connection("visma-net", all, &[])).unwrap()
+    }
+
     fn made() -> Value {
         json!({
-            "customer": {"refNo": "WEB-1"}, "shipping": {"address": {"line1": "x", "countryId": "NL"}},
+            "_country": "DE", "customer": {"refNo": "WEB-1"}, "shipping": {"address": {"line1": "x", "countryId": "NL"}},
             "orderLines": [
                 {"inventoryId": "MUG", "quantity": 2, "unitPrice": 9, "taxCategoryId": "3", "_kind": "product",
                  "_net_before_discount": 20, "subaccount": [{"segmentId": 1, "segmentValue": "10"}, {"segmentId": null}]},
@@ -247,7 +255,7 @@ mod tests {
 
     fn made_body(all: Value) -> Value {
         let customer = CustomerLink { id: "10042".into(), contact: Some("77".into()), ..CustomerLink::default() };
-        Value::Object(body(&options(all), DocumentType::SalesOrder, &made(), &customer).unwrap())
+        Value::Object(body((&options(all), &zones()), DocumentType::SalesOrder, &made(), &customer).unwrap())
     }
 
     #[test]
@@ -257,6 +265,8 @@ mod tests {
         assert_eq!(body["customer"], json!({"id": "10042", "contactId": 77, "refNo": "WEB-1"}));
         assert_eq!(body["orderLines"][0]["subaccount"], json!({"1": "10"}));
         assert_eq!(body["orderLines"][0].get("_kind"), None);
+        // Where it goes decides, whatever stands on the customer.
+        assert_eq!(body["taxZoneId"], "02");
         assert_eq!(made_body(json!({})).get("orderId"), None);
     }
 
@@ -280,7 +290,7 @@ mod tests {
         let refused = |change: fn(&mut Value), all: Value| {
             let mut made = made();
             change(&mut made);
-            let failure = body(&options(all), DocumentType::SalesOrder, &made, &customer).unwrap_err();
+            let failure = body((&options(all), &zones()), DocumentType::SalesOrder, &made, &customer).unwrap_err();
             (failure.cause().code.clone(), failure.cause().place.row.clone().unwrap_or_default())
         };
         let row = |code: &str, row: &str| (code.to_owned(), row.to_owned());

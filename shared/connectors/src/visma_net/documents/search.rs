@@ -26,6 +26,8 @@ use crate::visma_net::wire;
 const OVERLAP: TimeDelta = TimeDelta::minutes(15);
 /// Orders a page.
 const ORDERS_A_PAGE: u32 = 100;
+/// References that are remembered in memory.
+const SEEN_MAX: usize = 50_000;
 /// Most pages of one look.
 const PAGES_MAX: u32 = 200;
 
@@ -169,6 +171,10 @@ impl Look<'_> {
             Kind::Erp(_) => self.changed_batches(since - OVERLAP).await?,
         };
         seen.until = Some(now);
+        if seen.by_reference.len() > SEEN_MAX {
+            // Begins anew with the days that are looked back.
+            *seen = Seen { until: None, by_reference: fresh.clone() };
+        }
         let just_seen: BTreeSet<String> = fresh.keys().cloned().collect();
         seen.by_reference.extend(fresh);
         let mut found = BTreeMap::new();

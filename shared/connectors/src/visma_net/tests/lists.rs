@@ -122,6 +122,7 @@ async fn the_doctor_names_what_the_company_does_not_have() {
             {"orderType": "IN", "active": true, "behavior": "SalesOrder"}, {"orderType": "CM", "active": false, "behavior": "CreditMemo"}]), 3),
         "/v1/customer/customerClass" => Reply::json(200, json!([{"id": "10", "taxZoneId": "01"}])),
         "/v1/vatZone" => counted(json!([{"id": "01"}]), 1),
+        "/api/v3/SalesOrders/SX" => Reply::json(403, ""),
         "/v1/customerSalesPrice" => counted(json!([{"priceType": "Customer", "priceCode": "10042"}]), 1),
         _ => answer(seen),
     })
@@ -140,6 +141,7 @@ async fn the_doctor_names_what_the_company_does_not_have() {
         ("unknown_code", "order_type"),
         ("order_type_behaviour", "invoice_order_type"),
         ("order_type_not_active", "credit_order_type"),
+        ("forbidden", ""),
         ("unknown_code", "clearing_account"),
         ("unknown_code", "customer_class"),
         ("unknown_code", "vat_zones.NL"),

@@ -7,6 +7,7 @@ mod documents;
 mod lists;
 mod products;
 mod rows;
+mod sandbox;
 mod search;
 mod stock;
 mod tokens;

@@ -25,6 +25,11 @@ async fn a_token_is_asked_for_with_the_company_and_used_for_an_hour() {
         "vismanet_erp_service_api:read vismanet_erp_service_api:create vismanet_erp_service_api:update \
          visma.net.erp.salesorder:read visma.net.erp.salesorder:write"
     );
+    // Neither the token nor what it was asked for with is recorded.
+    let shown = format!("{:?} {:?}", world.calls.take(), world.visma);
+    for secret in ["client-secret", "eyJzY29wZSI6"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
     world.clock.forward(3_500);
     world.visma.test_connection(&world.calls).await.unwrap();
     assert_eq!(world.server.take().len(), 1);
