@@ -18,14 +18,16 @@ impl Keys {
     /// Reads the secrets `public_key` and `secret_key`.
     pub fn of(connection: &Connection) -> Result<Self, Failure> {
         let secret = |name: &str, what: &str| {
-            connection.secret(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or_else(|| {
-                Failure::settings(
-                    Cause::new("missing_credentials", format!("the {what} key is missing"))
-                        .advice("make a pair of keys in the shop under My web shop, Settings, API settings")
-                        .in_row(format!("credentials.{name}"))
-                        .at_connection(&connection.name),
-                )
-            })
+            connection.secret(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or_else(
+                || {
+                    Failure::settings(
+                        Cause::new("missing_credentials", format!("the {what} key is missing"))
+                            .advice("make a pair of keys in the shop under My web shop, Settings, API settings")
+                            .in_row(format!("credentials.{name}"))
+                            .at_connection(&connection.name),
+                    )
+                },
+            )
         };
         let (public, hidden) = (secret("public_key", "public")?, secret("secret_key", "secret")?);
         if public == hidden {

@@ -293,13 +293,7 @@ impl CcvShopClient {
             .header("x-date", moment)
             .header("x-hash", signature)
             .header("Accept-Language", &self.language);
-        let judge = CcvShopJudge {
-            keys: &self.keys,
-            address,
-            verify: self.verify,
-            warned: &self.warned,
-            ahead,
-        };
+        let judge = CcvShopJudge { keys: &self.keys, address, verify: self.verify, warned: &self.warned, ahead };
         self.http.send(request, &judge, calls).await
     }
 

@@ -33,9 +33,12 @@ pub(super) async fn diagnose(
     findings.extend(other_address(client, facts));
     if client.used_unsigned() {
         findings.push(Finding::warning(
-            Cause::new("unsigned_answers", "answers of the shop come without a right signature, and are used all the same")
-                .advice("look for a proxy or a firewall that changes answers, and set verify_answers: strict")
-                .in_row("verify_answers"),
+            Cause::new(
+                "unsigned_answers",
+                "answers of the shop come without a right signature, and are used all the same",
+            )
+            .advice("look for a proxy or a firewall that changes answers, and set verify_answers: strict")
+            .in_row("verify_answers"),
         ));
     }
     findings.extend(currency(facts, asked));
@@ -87,9 +90,12 @@ fn other_address(client: &CcvShopClient, facts: &ShopFacts) -> Option<Finding> {
         return None;
     }
     Some(Finding::warning(
-        Cause::new("other_address", format!("the shop is called at {}, and wants to be called at {}", client.base(), facts.api_root))
-            .advice(format!("set url to {}", facts.api_root))
-            .in_row("url"),
+        Cause::new(
+            "other_address",
+            format!("the shop is called at {}, and wants to be called at {}", client.base(), facts.api_root),
+        )
+        .advice(format!("set url to {}", facts.api_root))
+        .in_row("url"),
     ))
 }
 
@@ -175,7 +181,8 @@ async fn addresses(client: &CcvShopClient, calls: &Calls) -> Result<Vec<Finding>
         let message = format!("{} users without an e-mail address: {}", nameless.len(), some(&nameless));
         findings.push(Finding::warning(Cause::new("empty_email", message).advice("add the address in the shop")));
     }
-    let twice: Vec<String> = by_address.into_values().filter(|ids| ids.len() > 1).map(|ids| ids.join(" and ")).collect();
+    let twice: Vec<String> =
+        by_address.into_values().filter(|ids| ids.len() > 1).map(|ids| ids.join(" and ")).collect();
     if !twice.is_empty() {
         let cause = Cause::new("duplicate_email", format!("users share an e-mail address: {}", some(&twice)))
             .advice("give each of them an address of its own, or remove one");

@@ -205,8 +205,11 @@ fn missing(request: &Request, said: &str) -> Verdict {
         return Verdict::Accept;
     }
     Verdict::Fail(Failure::reject(
-        Cause::new(GONE, format!("the shop no longer has the record that {} is about: {said}", request.endpoint_name()))
-            .advice("try again: what is missing is made anew"),
+        Cause::new(
+            GONE,
+            format!("the shop no longer has the record that {} is about: {said}", request.endpoint_name()),
+        )
+        .advice("try again: what is missing is made anew"),
     ))
 }
 

@@ -33,7 +33,8 @@ pub struct Head {
     pub placed: Option<DateTime<Utc>>,
 }
 
-/// By order: its fingerprint, and when it was seen first, in seconds.
+/// By order: its fingerprint, and when it was seen first, in nanoseconds: a moment that is rounded down would be before the
+/// change.
 type Seen = BTreeMap<u64, (String, i64)>;
 
 /// The marks of one shop.
@@ -117,9 +118,9 @@ impl Marks {
                     None if !looks_on => head.placed.unwrap_or(now),
                     _ => now,
                 };
-                seen.insert(head.id, (head.fingerprint.clone(), at.timestamp()));
+                seen.insert(head.id, (head.fingerprint.clone(), at.timestamp_nanos_opt().unwrap_or(i64::MAX)));
             }
-            let moment = |id: u64| Some((id, DateTime::from_timestamp(seen.get(&id)?.1, 0)?));
+            let moment = |id: u64| Some((id, DateTime::from_timestamp_nanos(seen.get(&id)?.1)));
             let since = heads.iter().filter_map(|head| moment(head.id)).collect();
             if seen == before {
                 return Ok(since);

@@ -237,7 +237,9 @@ mod tests {
         assert_eq!((number(&json!("12")), number(&json!(12.0)), number(&json!(""))), (Some(12), Some(12), None));
         assert_eq!(decimal(&json!("1e2")), Some(Decimal::ONE_HUNDRED));
         assert!(is_yes(&json!(true)) && is_yes(&json!("1")) && !is_yes(&json!("")) && !is_yes(&Value::Null));
-        for text in ["2026-11-22T05:08:04Z", "2026-11-22T05:08:04+00:00", "2026-11-22T05:08:04+0000", "2026-11-22 05:08:04"] {
+        for text in
+            ["2026-11-22T05:08:04Z", "2026-11-22T05:08:04+00:00", "2026-11-22T05:08:04+0000", "2026-11-22 05:08:04"]
+        {
             assert_eq!(moment(&json!(text)).unwrap().to_rfc3339(), "2026-11-22T05:08:04+00:00", "{text}");
         }
         assert_eq!(moment(&json!("2026-11-22")).unwrap().to_rfc3339(), "2026-11-22T00:00:00+00:00");
@@ -253,7 +255,9 @@ mod tests {
         let record = |raw| order(raw, Vec::new(), &around);
         assert_eq!(record(json!({"id": 8, "customer": {"email": " Jan@B.test"}})).unwrap().partition, "jan@b.test");
         assert_eq!(record(json!({"id": 8, "user": {"id": "3"}})).unwrap().partition, "customer:3");
-        let guest = record(json!({"id": 8, "user": [], "customer": {"email": ""}, "ordernumber": 12, "ordernumber_prefix": "W"}));
+        let guest = record(
+            json!({"id": 8, "user": [], "customer": {"email": ""}, "ordernumber": 12, "ordernumber_prefix": "W"}),
+        );
         let guest = guest.unwrap();
         assert_eq!((guest.partition.as_str(), guest.label.as_str()), ("order:8", "W12"));
         assert_eq!(guest.raw["user_id"], Value::Null);
@@ -280,7 +284,10 @@ mod tests {
             "id": 4, "product_number": "SHIRT", "sub_product_number": "SHIRT-S", "count": 2.0,
             "attributes": [{"option_name": "Size", "value_name": "S"}, {"option_name": "", "value_name": "Engraved"}],
         }));
-        assert_eq!((&row["sku"], &row["options"], &row["quantity"]), (&json!("SHIRT-S"), &json!("Size: S, Engraved"), &json!("2")));
+        assert_eq!(
+            (&row["sku"], &row["options"], &row["quantity"]),
+            (&json!("SHIRT-S"), &json!("Size: S, Engraved"), &json!("2"))
+        );
         assert_eq!(prepare_row(json!({"product_number": "MUG", "sub_product_number": " "}))["sku"], "MUG");
     }
 }

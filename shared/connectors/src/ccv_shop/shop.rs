@@ -84,7 +84,9 @@ async fn read(client: &CcvShopClient, country: &str, calls: &Calls) -> Result<Sh
 pub async fn introduce(client: &CcvShopClient, calls: &Calls) -> Result<ShopFacts, Failure> {
     let shops = client.whole("webshops", &[], calls).await?;
     // A shop that is one of several shows the others too.
-    let host = |url: &str| url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default().to_lowercase();
+    let host = |url: &str| {
+        url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default().to_lowercase()
+    };
     let own = shops.iter().find(|shop| host(&text(&shop["api_root"])) == host(client.base()));
     let shop = own.or(shops.first()).ok_or_else(|| unexpected("which shop it is"))?;
     let limited = native::number(&shop["product_limit"]).is_some_and(|limit| limit > 0);

@@ -41,9 +41,7 @@ fn address(seen: &Seen) -> String {
     let pairs: Vec<String> = seen
         .query
         .iter()
-        .map(|(name, value)| {
-            format!("{}={}", crate::http::request::encode(name), crate::http::request::encode(value))
-        })
+        .map(|(name, value)| format!("{}={}", crate::http::request::encode(name), crate::http::request::encode(value)))
         .collect();
     if pairs.is_empty() { seen.path.clone() } else { format!("{}?{}", seen.path, pairs.join("&")) }
 }
@@ -60,7 +58,8 @@ fn signed(seen: &Seen, status: u16, body: &str) -> Reply {
 fn page(seen: &Seen, all: &[Value]) -> Reply {
     let (start, size) = (seen.number("start"), seen.number("size"));
     let items: Vec<&Value> = all.iter().skip(start).take(size).collect();
-    let next = (start + size < all.len()).then(|| format!("http://shop.test{}?start={}&size={size}", seen.path, start + size));
+    let next =
+        (start + size < all.len()).then(|| format!("http://shop.test{}?start={}&size={size}", seen.path, start + size));
     signed(seen, 200, &json!({ "start": start, "size": size, "items": items, "next": next }).to_string())
 }
 

@@ -218,12 +218,16 @@ mod tests {
         assert!(receiver().verify(&changed).is_ok());
         changed.headers[0].1 = "xyz".into();
         assert_eq!(reason(receiver().verify(&changed)), (401, "wrong_signature"));
-        let twice = Delivery { headers: vec![("x-hash".into(), "a".into()), ("X-HASH".into(), "b".into())], ..changed.clone() };
+        let twice =
+            Delivery { headers: vec![("x-hash".into(), "a".into()), ("X-HASH".into(), "b".into())], ..changed.clone() };
         assert_eq!(reason(receiver().verify(&twice)), (400, "header_twice"));
         assert_eq!(reason(receiver().verify(&Delivery { headers: Vec::new(), ..changed })), (401, "no_signature"));
         assert_eq!(reason(told("key-1", "<html>")), (400, "not_json"));
         let large = "x".repeat(MAX_DELIVERY_BYTES + 1);
         assert_eq!(reason(told("key-1", &large)), (413, "too_large"));
-        assert_eq!(reason(Receiver::new("a secret of our own").verify(&signed("a", "b", "{}"))), (401, "wrong_signature"));
+        assert_eq!(
+            reason(Receiver::new("a secret of our own").verify(&signed("a", "b", "{}"))),
+            (401, "wrong_signature")
+        );
     }
 }

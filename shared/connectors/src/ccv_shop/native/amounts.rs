@@ -195,7 +195,11 @@ impl Way {
 fn ways(order: &Value, rows: &[Given], totals: &[Decimal], costs_percent: Option<Decimal>) -> Vec<Way> {
     let sum: Decimal = rows.iter().map(|row| row.amount).sum();
     let coupon = amount(&order["discountcoupon"], "discount");
-    let free = if is_yes(&order["discountcoupon"]["givesfreeshipping"]) { amount(order, "total_shipping") } else { Decimal::ZERO };
+    let free = if is_yes(&order["discountcoupon"]["givesfreeshipping"]) {
+        amount(order, "total_shipping")
+    } else {
+        Decimal::ZERO
+    };
     let percent = sum * coupon / Decimal::ONE_HUNDRED;
     let mut discounts = vec![Decimal::ZERO];
     for discount in [amount(order, "total_discounts"), coupon, percent, percent + free, coupon + free, free] {
@@ -248,7 +252,9 @@ fn of_row(row: &Value, with_tax: bool) -> Given {
     let plain = whole("total_price", "selling_price");
     // What a row without options has in the fields with options may be nothing at all.
     let with_options = with_options.filter(|amount| has_options || !amount.is_zero());
-    let amount = with_options.or(plain).unwrap_or_else(|| (set("price").unwrap_or_default() - set("discount").unwrap_or_default()) * count);
+    let amount = with_options
+        .or(plain)
+        .unwrap_or_else(|| (set("price").unwrap_or_default() - set("discount").unwrap_or_default()) * count);
     let each = set("price_without_discount_with_attributes").filter(|price| !price.is_zero());
     let each = each.or_else(|| set("price_without_discount")).or_else(|| set("price").filter(|_| !has_options));
     let before = each.map(|price| price * count).filter(|before| before.abs() > amount.abs()).unwrap_or(amount);
@@ -258,12 +264,20 @@ fn of_row(row: &Value, with_tax: bool) -> Given {
 /// Id, kind, amount and text of costs beside shipping.
 fn costs(order: &Value) -> [(&'static str, &'static str, Decimal, String, String); 3] {
     let of = |name: &str| amount(order, name);
-    let label = |name: &str, else_: &str| Some(text(&order[name])).filter(|text| !text.trim().is_empty()).unwrap_or_else(|| else_.to_owned());
+    let label = |name: &str, else_: &str| {
+        Some(text(&order[name])).filter(|text| !text.trim().is_empty()).unwrap_or_else(|| else_.to_owned())
+    };
     let pay = label("paymethod_label", "Payment");
     [
         ("payment", "fee", of("paymethod_costs"), pay, text(&order["paymethod"])),
         ("extra", "fee", of("extra_costs"), label("extra_costs_description", "Extra costs"), String::new()),
-        ("option", "fee", of("extra_payment_option_price"), label("extra_payment_option", "Payment option"), String::new()),
+        (
+            "option",
+            "fee",
+            of("extra_payment_option_price"),
+            label("extra_payment_option", "Payment option"),
+            String::new(),
+        ),
     ]
 }
 
@@ -345,9 +359,11 @@ fn spread(amount: Decimal, rows: &[Given], with_tax: bool, way: &Way) -> Amounts
 
 fn sums(worked_out: &WorkedOut) -> (Decimal, Decimal) {
     let charges = worked_out.charges.iter().map(|charge| &charge.amounts);
-    worked_out.rows.iter().chain(charges).fold((Decimal::ZERO, Decimal::ZERO), |(net, tax), amounts| {
-        (net + amounts.net, tax + amounts.tax())
-    })
+    worked_out
+        .rows
+        .iter()
+        .chain(charges)
+        .fold((Decimal::ZERO, Decimal::ZERO), |(net, tax), amounts| (net + amounts.net, tax + amounts.tax()))
 }
 
 /// What is left of a cent goes into the largest tax, so that net and tax are the total and nothing else.
@@ -409,8 +425,11 @@ mod tests {
     #[test]
     fn the_documented_order_adds_up() {
         // A price of 595 less 10, and 5 of shipping, 21 % in both: the header counts shipping among its rows.
-        let order = order(json!({ "total_orderrow_price": 590, "total_shipping": 5, "total_price": 590, "total_tax": 102.4 }));
-        let rows = [json!({ "count": 1, "price": 595, "discount": 10, "original_price": 585, "selling_price": 585, "total_price": 585, "tax": 21 })];
+        let order =
+            order(json!({ "total_orderrow_price": 590, "total_shipping": 5, "total_price": 590, "total_tax": 102.4 }));
+        let rows = [
+            json!({ "count": 1, "price": 595, "discount": 10, "original_price": 585, "selling_price": 585, "total_price": 585, "tax": 21 }),
+        ];
         let worked_out = worked(&order, &rows);
         assert!(worked_out.adds_up);
         assert_eq!((worked_out.total, worked_out.rows[0].net), (d("590"), d("483.471074")));
@@ -475,7 +494,8 @@ mod tests {
         }));
         let worked_out = worked(&order, &[row(1, "10.90", 9)]);
         assert!(worked_out.adds_up);
-        let nets: Vec<(&str, Decimal)> = worked_out.charges.iter().map(|charge| (charge.description.as_str(), charge.amounts.net)).collect();
+        let nets: Vec<(&str, Decimal)> =
+            worked_out.charges.iter().map(|charge| (charge.description.as_str(), charge.amounts.net)).collect();
         assert_eq!(nets, [("Shipping", d("10")), ("iDEAL", d("1")), ("Gift wrap", d("2"))]);
         // A connection that says the rate is believed.
         let told = of_order(&order, &[row(1, "10.90", 9)], Some(d("21")));
@@ -521,7 +541,8 @@ mod tests {
             let invoice = json!({
                 "invoice_row_taxes_included": true, "taxes_included": true, "total_price_inc_tax": -12.1, "total_tax": -2.1,
             });
-            let rows = [json!({ "count": sign, "total_price": format!("{}", d("12.10") * Decimal::from(sign)), "tax": 21 })];
+            let rows =
+                [json!({ "count": sign, "total_price": format!("{}", d("12.10") * Decimal::from(sign)), "tax": 21 })];
             let worked_out = of_credit(&invoice, &rows, None);
             assert!(worked_out.adds_up);
             assert_eq!(worked_out.rows[0].net.abs(), d("10"));

@@ -32,7 +32,8 @@ pub fn record(mut raw: Value, tree: &Tree, shop: &ShopFacts) -> Result<SourceRec
     let mut photos = collection(&raw, "productphotos");
     photos.sort_by_key(|photo| !is_yes(&photo["is_mainphoto"]));
     raw["photos"] = Value::Array(photos);
-    let paths = category_ids(&raw).into_iter().filter_map(|id| Some(json!({ "id": id.to_string(), "path": tree.path(id)? })));
+    let paths =
+        category_ids(&raw).into_iter().filter_map(|id| Some(json!({ "id": id.to_string(), "path": tree.path(id)? })));
     raw["category_paths"] = paths.collect();
     raw["vat_percent"] = json!(shop.percent_of(&raw).map(|percent| percent.normalize().to_string()));
     raw["currency"] = json!(shop.currency);
@@ -73,7 +74,11 @@ pub fn choices(combination: &Value) -> Vec<(String, String, Decimal)> {
         let (option, value) = (text(&one["attribute"]["name"]), text(&one["attribute_value"]["name"]));
         (option, value, decimal(&one["extra_price"]).unwrap_or_default())
     };
-    list(&combination["combination"]).iter().map(choice).filter(|(option, value, _)| !option.is_empty() && !value.is_empty()).collect()
+    list(&combination["combination"])
+        .iter()
+        .map(choice)
+        .filter(|(option, value, _)| !option.is_empty() && !value.is_empty())
+        .collect()
 }
 
 /// The price of a combination: that of its product, and what its choices cost on top.
@@ -86,8 +91,10 @@ pub fn price_of(combination: &Value, price: Decimal) -> Decimal {
 }
 
 fn prepare_combination(combination: &Value, price: Decimal) -> Value {
-    let choices: Vec<Value> =
-        choices(combination).into_iter().map(|(option, value, _)| json!({ "option": option, "value": value })).collect();
+    let choices: Vec<Value> = choices(combination)
+        .into_iter()
+        .map(|(option, value, _)| json!({ "option": option, "value": value }))
+        .collect();
     let number = Some(text(&combination["product_number"])).filter(|number| !number.trim().is_empty());
     json!({
         "id": id(combination).map(|id| id.to_string()),

@@ -141,9 +141,12 @@ impl CcvShopTarget {
         let answer = self.client.create("users", Value::Object(fields), calls).await;
         let answer = answer.map_err(|failure| match failure {
             Failure::Reject(cause) if cause.code == NOT_UNIQUE => Failure::reject(
-                Cause::new("duplicate_username", format!("the user name «{name}» belongs to another user: {}", cause.message))
-                    .advice("look for it in the shop: it may have another e-mail address in its details")
-                    .in_row("target.username"),
+                Cause::new(
+                    "duplicate_username",
+                    format!("the user name «{name}» belongs to another user: {}", cause.message),
+                )
+                .advice("look for it in the shop: it may have another e-mail address in its details")
+                .in_row("target.username"),
             ),
             other => other,
         })?;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use koppel_core::Failure;
 use koppel_core::connection::Connection;
 use koppel_core::ports::Calls;
-use koppel_core::Failure;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 

@@ -53,9 +53,10 @@ impl Pictures {
     pub async fn known(&self, products: &[u64]) -> Result<BTreeMap<u64, Known>, Failure> {
         let keys: Vec<Key> = products.iter().map(|product| self.key(*product)).collect();
         let items = if keys.is_empty() { Vec::new() } else { self.store.batch_get(&keys).await? };
-        let known = products.iter().zip(items).filter_map(|(product, item)| {
-            Some((*product, serde_json::from_str(&item?.value).ok()?))
-        });
+        let known = products
+            .iter()
+            .zip(items)
+            .filter_map(|(product, item)| Some((*product, serde_json::from_str(&item?.value).ok()?)));
         Ok(known.collect())
     }
 

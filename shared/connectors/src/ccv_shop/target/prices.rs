@@ -65,8 +65,10 @@ pub fn take_apart(variations: &[Priced]) -> Result<Parts, Failure> {
 fn solve(variations: &[Priced], columns: &[Choice]) -> Vec<Decimal> {
     let width = columns.len() + 1;
     let row = |one: &Priced| {
-        let mut row: Vec<Decimal> =
-            columns.iter().map(|choice| if one.choices.contains(choice) { Decimal::ONE } else { Decimal::ZERO }).collect();
+        let mut row: Vec<Decimal> = columns
+            .iter()
+            .map(|choice| if one.choices.contains(choice) { Decimal::ONE } else { Decimal::ZERO })
+            .collect();
         row.extend([Decimal::ONE, one.price]);
         row
     };
@@ -142,12 +144,9 @@ mod tests {
 
     #[test]
     fn one_option_can_have_any_prices() {
-        let parts = take_apart(&priced(&[
-            ("12.50", &[("size", "m")]),
-            ("10", &[("size", "s")]),
-            ("19.95", &[("size", "l")]),
-        ]))
-        .unwrap();
+        let parts =
+            take_apart(&priced(&[("12.50", &[("size", "m")]), ("10", &[("size", "s")]), ("19.95", &[("size", "l")])]))
+                .unwrap();
         assert_eq!(parts.base, "10".parse().unwrap());
         assert_eq!(extra(&parts), [pair("l", "9.95"), pair("m", "2.5"), pair("s", "0")]);
     }
@@ -163,7 +162,10 @@ mod tests {
             ]))
         };
         let parts = shirts("13").unwrap();
-        assert_eq!((parts.base, extra(&parts)), ("10".parse().unwrap(), vec![pair("blue", "1"), pair("red", "0"), pair("m", "2"), pair("s", "0")]));
+        assert_eq!(
+            (parts.base, extra(&parts)),
+            ("10".parse().unwrap(), vec![pair("blue", "1"), pair("red", "0"), pair("m", "2"), pair("s", "0")])
+        );
         let failure = shirts("14").unwrap_err();
         assert_eq!(failure.cause().code, "prices_not_additive");
         assert!(failure.to_string().contains("«P14»") && failure.to_string().contains("would cost"), "{failure}");

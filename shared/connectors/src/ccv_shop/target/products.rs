@@ -161,9 +161,12 @@ impl CcvShopTarget {
         }
         let (with, set) = if theirs { ("with", "true") } else { ("without", "false") };
         Err(Failure::settings(
-            Cause::new("prices_differ_in_vat", format!("prices of this shop are {with} VAT, those of the flow are not"))
-                .advice(format!("set settings.product.prices_include_tax: {set} in the flow"))
-                .in_row("settings.product.prices_include_tax"),
+            Cause::new(
+                "prices_differ_in_vat",
+                format!("prices of this shop are {with} VAT, those of the flow are not"),
+            )
+            .advice(format!("set settings.product.prices_include_tax: {set} in the flow"))
+            .in_row("settings.product.prices_include_tax"),
         ))
     }
 
@@ -173,14 +176,19 @@ impl CcvShopTarget {
             let packages = self.client.whole("packages", &[], calls).await?;
             let wanted = self.package.as_deref().unwrap_or_default().trim();
             let is = |row: &&Value| {
-                wanted.is_empty() || text(&row["id"]) == wanted || text(&row["name"]).trim().eq_ignore_ascii_case(wanted)
+                wanted.is_empty()
+                    || text(&row["id"]) == wanted
+                    || text(&row["name"]).trim().eq_ignore_ascii_case(wanted)
             };
             packages.iter().find(is).and_then(native::id).ok_or_else(|| {
                 let names: Vec<String> = packages.iter().map(|row| text(&row["name"])).collect();
                 Failure::settings(
-                    Cause::new("no_package", format!("the shop has no package «{wanted}» (it has {})", names.join(", ")))
-                        .advice("make one in the shop, or name one of them in the option package")
-                        .in_row("package"),
+                    Cause::new(
+                        "no_package",
+                        format!("the shop has no package «{wanted}» (it has {})", names.join(", ")),
+                    )
+                    .advice("make one in the shop, or name one of them in the option package")
+                    .in_row("package"),
                 )
             })
         };
@@ -211,7 +219,11 @@ impl CcvShopTarget {
             return Err(Failure::reject(
                 Cause::new(
                     "price_of_combination",
-                    format!("«{}» should cost {}, but the shop has it as a combination, which has no price of its own", change.key, text(price)),
+                    format!(
+                        "«{}» should cost {}, but the shop has it as a combination, which has no price of its own",
+                        change.key,
+                        text(price)
+                    ),
                 )
                 .advice("change what its choices cost in the shop, or set update.price: false in the flow")
                 .in_row("target.price"),
@@ -231,13 +243,7 @@ impl CcvShopTarget {
     }
 
     /// Makes the categories of a product those that are wanted.
-    async fn send_categories(
-        &self,
-        product: u64,
-        is_new: bool,
-        wanted: &Value,
-        calls: &Calls,
-    ) -> Result<(), Failure> {
+    async fn send_categories(&self, product: u64, is_new: bool, wanted: &Value, calls: &Calls) -> Result<(), Failure> {
         let mut ids = Vec::new();
         for path in list(wanted) {
             let path: Vec<String> = list(&path).iter().map(text).collect();

@@ -51,9 +51,7 @@ impl CcvShopTarget {
                 self.flag(id.product, flag == json!(true), flagged, calls).await?;
             }
             if !body.is_empty() {
-                self.client
-                    .change(&format!("attributecombinations/{combination}"), Value::Object(body), calls)
-                    .await?;
+                self.client.change(&format!("attributecombinations/{combination}"), Value::Object(body), calls).await?;
             }
         } else if !body.is_empty() {
             self.client.change(&format!("products/{}", id.product), Value::Object(body), calls).await?;
@@ -72,7 +70,11 @@ impl CcvShopTarget {
         if flagged.contains(&(product, counts)) {
             return Ok(());
         }
-        let body = if counts { json!({ "stockenabled": true, "stocktype": "Attribute" }) } else { json!({ "stockenabled": false }) };
+        let body = if counts {
+            json!({ "stockenabled": true, "stocktype": "Attribute" })
+        } else {
+            json!({ "stockenabled": false })
+        };
         self.client.change(&format!("products/{product}"), body, calls).await?;
         flagged.insert((product, counts));
         Ok(())

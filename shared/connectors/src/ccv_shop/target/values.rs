@@ -114,7 +114,9 @@ mod tests {
         assert_eq!(plain("price", json!("12.3400")).unwrap().to_string(), "12.34");
         assert_eq!(plain("stock", json!("-2.5")).unwrap().to_string(), "-2.5");
         assert_eq!(plain("name", json!("12.50")).unwrap(), json!("12.50"));
-        for (name, bad) in [("price", json!("10,5")), ("price", json!("-1")), ("weight", json!("heavy")), ("stock", json!(""))] {
+        for (name, bad) in
+            [("price", json!("10,5")), ("price", json!("-1")), ("weight", json!("heavy")), ("stock", json!(""))]
+        {
             assert_eq!(plain(name, bad).unwrap_err().cause().code, "bad_value");
         }
     }

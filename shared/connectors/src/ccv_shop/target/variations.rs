@@ -88,7 +88,8 @@ impl CcvShopTarget {
                 return Err(unexpected(&format!("the combination of «{}»", wanted.sku)));
             };
             let differs = |(name, value): (&String, &Value)| {
-                let there = if name == "active" { json!(is_yes(&row["active"])) } else { json!(text(&row[name]).trim()) };
+                let there =
+                    if name == "active" { json!(is_yes(&row["active"])) } else { json!(text(&row[name]).trim()) };
                 (*value != there).then(|| (name.clone(), value.clone()))
             };
             let body: Map<String, Value> = wanted.body.iter().filter_map(differs).collect();
@@ -166,9 +167,7 @@ mod tests {
 
     #[test]
     fn variations_without_choices_or_price_or_twice_the_same_are_refused() {
-        let one = |sku: &str, size: &str, price: &str| {
-            json!({ "sku": sku, "price": price, "active": true, "choices": [{ "name": "Size", "option": size }] })
-        };
+        let one = |sku: &str, size: &str, price: &str| json!({ "sku": sku, "price": price, "active": true, "choices": [{ "name": "Size", "option": size }] });
         let good = plan(&json!([one("S", "S", "10"), one("M", "M", "12")])).unwrap();
         assert_eq!(good.parts.extra[&("size".into(), "m".into())], "2".parse().unwrap());
         let code = |wanted: Value| plan(&wanted).unwrap_err().cause().code.clone();

@@ -104,7 +104,9 @@ async fn each_resource_has_its_own_limit_and_all_have_one_together() {
     };
     // Four fifths of 150.
     assert_eq!(made, 120);
-    let Failure::Retry { reason: RetryReason::Throttled, after: Some(after), cause } = failure else { panic!("{failure:?}") };
+    let Failure::Retry { reason: RetryReason::Throttled, after: Some(after), cause } = failure else {
+        panic!("{failure:?}")
+    };
     assert_eq!(cause.place.connection.as_deref(), Some("shop"));
     assert!(client.page("products", &[], 0, 10, &calls).await.is_ok(), "another resource");
     assert!(client.page("orders/1/orderrows", &[], 0, 10, &calls).await.is_ok(), "rows are a resource of their own");
@@ -132,7 +134,9 @@ async fn what_the_shop_says_of_a_limit_is_kept() {
         let client = CcvShopClient::new(&connection(&server.url, json!({})), &deps).unwrap();
         let calls = Calls::default();
         let failure = client.page("orders", &[], 0, 10, &calls).await.unwrap_err();
-        let Failure::Retry { reason: RetryReason::Throttled, after: Some(after), .. } = failure else { panic!("{failure:?}") };
+        let Failure::Retry { reason: RetryReason::Throttled, after: Some(after), .. } = failure else {
+            panic!("{failure:?}")
+        };
         assert_eq!(after.as_secs(), 60);
         assert!(client.page("orders", &[], 0, 10, &calls).await.is_err(), "{code}: not asked again before that");
         assert_eq!(client.page("products", &[], 0, 10, &calls).await.is_err(), others_wait, "{code}");
@@ -167,7 +171,8 @@ async fn a_shop_with_smaller_pages_is_read_to_the_end() {
             let size = seen.number("size").min(50);
             let start = seen.number("start");
             let items: Vec<&Value> = all.iter().skip(start).take(size).collect();
-            let next = (start + size < all.len()).then(|| format!("http://shop.test/x?start={}&size={size}", start + size));
+            let next =
+                (start + size < all.len()).then(|| format!("http://shop.test/x?start={}&size={size}", start + size));
             signed(seen, 200, &json!({ "items": items, "next": next }).to_string())
         })
         .await;
@@ -181,7 +186,9 @@ async fn a_shop_with_smaller_pages_is_read_to_the_end() {
 
 #[tokio::test]
 async fn keys_of_webhooks_and_passwords_stay_out_of_what_is_recorded() {
-    let server = TestServer::start(|seen| page(seen, &[json!({ "id": 1, "key": "webhook-key-1", "event": "orders.created" })])).await;
+    let server =
+        TestServer::start(|seen| page(seen, &[json!({ "id": 1, "key": "webhook-key-1", "event": "orders.created" })]))
+            .await;
     let client = client(&server.url, json!({}));
     let calls = Calls::default();
     assert_eq!(client.webhooks(&calls).await.unwrap()[0]["key"], "webhook-key-1");
@@ -197,11 +204,9 @@ async fn keys_of_webhooks_and_passwords_stay_out_of_what_is_recorded() {
 #[test]
 fn options_that_are_wrong_are_named() {
     let (_, _, deps) = world();
-    for (option, value) in [
-        ("verify_answers", json!("perhaps")),
-        ("language", json!("dutch")),
-        ("page_size", json!(1000)),
-    ] {
+    for (option, value) in
+        [("verify_answers", json!("perhaps")), ("language", json!("dutch")), ("page_size", json!(1000))]
+    {
         let options = json!({ option: value });
         let failure = CcvShopClient::new(&connection("https://shop.test", options), &deps).unwrap_err();
         assert_eq!(failure.cause().place.row.as_deref(), Some(option));

@@ -41,7 +41,8 @@ impl Shop {
         assert_eq!(from.len(), 10, "the filter knows days");
         let status = seen.query("status").and_then(|text| text.parse::<u64>().ok());
         let is_shown = |order: &&Value| {
-            order["create_date"].as_str().unwrap() >= from.as_str() && status.is_none_or(|status| order["status"] == status)
+            order["create_date"].as_str().unwrap() >= from.as_str()
+                && status.is_none_or(|status| order["status"] == status)
         };
         let mut shown: Vec<Value> = self.orders.iter().filter(is_shown).cloned().collect();
         shown.sort_by_key(|order| order["id"].as_u64());
@@ -126,7 +127,8 @@ async fn an_order_that_goes_away_hides_no_other() {
         for old in [false, true] {
             let placed = if old { "2026-01-05T12:00:00Z" } else { "2026-11-21T12:00:00Z" };
             let bench = Bench::new(Shop::new(1..=12, placed), json!({ "page_size": 4 })).await;
-            let mut query = FetchQuery { entity: Entity::Orders, since: "2026-01-01T00:00:00Z".parse().unwrap(), page: None };
+            let mut query =
+                FetchQuery { entity: Entity::Orders, since: "2026-01-01T00:00:00Z".parse().unwrap(), page: None };
             let mut ids = Vec::new();
             for page in 0..20 {
                 let fetched = bench.source.fetch_page(&query, &Calls::default()).await.unwrap();

@@ -25,11 +25,15 @@ async fn products_are_read_with_what_is_sold_of_them() {
         read(Entity::Products, &records.iter().find(|record| record.label == label).unwrap().raw)
     };
     let mug = product("MOK-WIT");
-    assert_eq!((mug.price, mug.vat_percent, mug.price_includes_tax), (Some("12.04".parse().unwrap()), Some(Decimal::from(21)), true));
+    assert_eq!(
+        (mug.price, mug.vat_percent, mug.price_includes_tax),
+        (Some("12.04".parse().unwrap()), Some(Decimal::from(21)), true)
+    );
     assert_eq!(mug.categories[0].path, ["Wonen & koken", "Mokken"]);
     assert_eq!(product("KOFFIE").vat_percent, Some(Decimal::from(9)));
     let sign = product("GRAV");
-    let prices: Vec<(&str, Option<Decimal>)> = sign.variations.iter().map(|one| (one.sku.as_str(), one.price)).collect();
+    let prices: Vec<(&str, Option<Decimal>)> =
+        sign.variations.iter().map(|one| (one.sku.as_str(), one.price)).collect();
     assert_eq!(prices, [("GRAV-K", Some("36.3".parse().unwrap())), ("GRAV-G", Some("48.4".parse().unwrap()))]);
     assert_eq!(product("TSHIRT").kind, ProductKind::Variable);
     assert!(!product("CONCEPT").published);
@@ -70,7 +74,10 @@ async fn lists_give_the_words_that_orders_and_products_use() {
     }
     let has = |list, code: &str, name: &str| lists[&list].contains(&(code.to_owned(), name.to_owned()));
     assert!(has(SourceList::PaymentMethod, "sandboxpay_ideal", "iDEAL"), "{lists:?}");
-    assert!(has(SourceList::TaxClass, "low a", "9 %") && has(SourceList::TaxClass, "extra low", "extra low"), "{lists:?}");
+    assert!(
+        has(SourceList::TaxClass, "low a", "9 %") && has(SourceList::TaxClass, "extra low", "extra low"),
+        "{lists:?}"
+    );
     assert!(has(SourceList::Category, "4", "Wonen & koken > Mokken"), "{lists:?}");
     assert!(!lists[&SourceList::ShippingMethod].is_empty(), "{lists:?}");
     // Orders speak of the same ways to pay and to send.

@@ -84,11 +84,17 @@ fn the_documented_order_becomes_a_canonical_order() {
     check_sums(&order);
     assert_eq!((order.id.as_str(), order.number.as_str(), order.reference.as_str()), ("1001", "W24", "CCV-W24"));
     assert_eq!((order.status.as_str(), order.currency.code(), order.total), ("new", "EUR", Decimal::from(590)));
-    assert_eq!((order.date.to_string(), order.created_at.to_rfc3339()), ("2026-11-22".into(), "2026-11-21T23:30:00+00:00".into()));
+    assert_eq!(
+        (order.date.to_string(), order.created_at.to_rfc3339()),
+        ("2026-11-22".into(), "2026-11-21T23:30:00+00:00".into())
+    );
     let [line, shipping] = order.lines.as_slice() else { panic!("{:?}", order.lines) };
     assert_eq!((line.sku.as_str(), line.description.as_str()), ("BANK-3-RED", "Sofa & stool, Colour: Red"));
     assert_eq!((line.quantity, line.rate_percent()), (Decimal::ONE, Decimal::from(21)));
-    assert_eq!((line.net.to_string(), line.net_before_discount.to_string()), ("483.471074".into(), "491.735537".into()));
+    assert_eq!(
+        (line.net.to_string(), line.net_before_discount.to_string()),
+        ("483.471074".into(), "491.735537".into())
+    );
     assert_eq!((shipping.kind, shipping.source_code.as_str()), (LineKind::Shipping, "PostNL"));
     assert_eq!((order.payment.method.as_str(), order.payment.title.as_str()), ("sandboxpay_ideal", "iDEAL"));
     assert_eq!(order.shipping.method, "PostNL");
@@ -114,7 +120,10 @@ fn a_company_without_tax_and_a_guest_of_few_words() {
     assert_eq!((order.total, order.total_tax), (Decimal::from(100), Decimal::ZERO));
     assert_eq!(order.customer.shipping.city, "Gent");
     // Only one line of address is filled: street and number are taken out of it.
-    assert_eq!((order.customer.shipping.street.as_str(), order.customer.shipping.house_number.as_str()), ("Veldstraat", "8"));
+    assert_eq!(
+        (order.customer.shipping.street.as_str(), order.customer.shipping.house_number.as_str()),
+        ("Veldstraat", "8")
+    );
 
     let guest = documented("W26");
     check_sums(&guest);
@@ -122,7 +131,10 @@ fn a_company_without_tax_and_a_guest_of_few_words() {
     assert_eq!(guest.customer.person.full_name(), "G. Groß");
     let kinds: Vec<(&str, String)> =
         guest.lines.iter().map(|line| (line.kind.name(), (line.net + line.tax).normalize().to_string())).collect();
-    assert_eq!(kinds, [("product", "60.5".into()), ("product", "72.6".into()), ("fee", "1.21".into()), ("discount", "-13.31".into())]);
+    assert_eq!(
+        kinds,
+        [("product", "60.5".into()), ("product", "72.6".into()), ("fee", "1.21".into()), ("discount", "-13.31".into())]
+    );
     assert_eq!(guest.coupons[0].code, "TIEN");
     assert_eq!((guest.coupons[0].discount + guest.coupons[0].discount_tax).round_dp(2), "13.31".parse().unwrap());
     // A reduction of the whole basket is spread over its rates.
@@ -149,7 +161,9 @@ fn a_credit_becomes_a_refund_of_lines() {
 }
 
 fn product(number: &str) -> Product {
-    let tree = Tree::of(&json!({ "root_categories": [{ "id": 1, "name": "Clothes", "children": [{ "id": 2, "name": "Shirts" }] }] }));
+    let tree = Tree::of(
+        &json!({ "root_categories": [{ "id": 1, "name": "Clothes", "children": [{ "id": 2, "name": "Shirts" }] }] }),
+    );
     let percents = [("normal", 21), ("low a", 9), ("zero", 0)];
     let shop = ShopFacts {
         currency: "EUR".into(),
@@ -165,16 +179,28 @@ fn product(number: &str) -> Product {
 #[test]
 fn products_become_canonical_products() {
     let mug = product("MUG");
-    assert_eq!((mug.kind, mug.price, mug.vat_percent), (ProductKind::Simple, Some("12.04".parse().unwrap()), Some(Decimal::from(21))));
-    assert_eq!((mug.gtin.as_str(), mug.weight_kg, mug.currency.as_str()), ("8710000000017", Some("0.35".parse().unwrap()), "EUR"));
+    assert_eq!(
+        (mug.kind, mug.price, mug.vat_percent),
+        (ProductKind::Simple, Some("12.04".parse().unwrap()), Some(Decimal::from(21)))
+    );
+    assert_eq!(
+        (mug.gtin.as_str(), mug.weight_kg, mug.currency.as_str()),
+        ("8710000000017", Some("0.35".parse().unwrap()), "EUR")
+    );
     assert!(mug.price_includes_tax && mug.published && mug.tax_class == "normal");
     // The main photo is the first.
     assert_eq!((mug.images[0].url.as_str(), mug.images[0].version.as_str()), ("https://shop.test/mug.jpg", "8"));
     let shirt = product("SHIRT");
-    assert_eq!((shirt.kind, shirt.categories[0].path.clone()), (ProductKind::Variable, vec!["Clothes".into(), "Shirts".into()]));
+    assert_eq!(
+        (shirt.kind, shirt.categories[0].path.clone()),
+        (ProductKind::Variable, vec!["Clothes".into(), "Shirts".into()])
+    );
     let prices: Vec<(&str, Option<Decimal>, bool)> =
         shirt.variations.iter().map(|one| (one.sku.as_str(), one.price, one.published)).collect();
-    assert_eq!(prices, [("SHIRT-S", Some("20".parse().unwrap()), true), ("SHIRT-L", Some("22.5".parse().unwrap()), false)]);
+    assert_eq!(
+        prices,
+        [("SHIRT-S", Some("20".parse().unwrap()), true), ("SHIRT-L", Some("22.5".parse().unwrap()), false)]
+    );
     assert_eq!((shirt.attributes[0].name.as_str(), shirt.attributes[0].values.len()), ("Size", 2));
 }
 
@@ -187,7 +213,10 @@ fn users_become_canonical_customers_and_are_written_as_they_were() {
     assert_eq!((els.email.as_str(), els.vat_number.as_deref()), ("inkoop@peeters.example.test", Some("BE0123456789")));
     assert_eq!((els.company.as_ref().unwrap().name.as_str(), els.price_class.as_str()), ("Peeters BV", "2"));
     let made = write(Entity::Customers, "customer", els, &json!({}));
-    assert_eq!((&made["username"], &made["userinfo"]["customertype"]), (&json!("inkoop@peeters.example.test"), &json!("b2b")));
+    assert_eq!(
+        (&made["username"], &made["userinfo"]["customertype"]),
+        (&json!("inkoop@peeters.example.test"), &json!("b2b"))
+    );
     let theirs = &users[1]["userinfo"]["billingaddress"];
     for (name, value) in made["userinfo"]["billingaddress"].as_object().unwrap() {
         let there = &theirs[name];
@@ -211,14 +240,20 @@ fn a_product_is_written_as_the_shop_takes_it() {
     let image = |url: &str| Image { url: url.into(), alt: "Shirt".into(), version: "1".into() };
     shirt.images = vec![image("https://a/1.jpg"), image("https://a/2.jpg")];
     let made = write(Entity::Products, "product", &shirt, &json!({ "product": { "unpublished": "draft" } }));
-    assert_eq!((&made["productnumber"], &made["price"], &made["active"]), (&json!("SHIRT"), &Value::Null, &json!(true)));
+    assert_eq!(
+        (&made["productnumber"], &made["price"], &made["active"]),
+        (&json!("SHIRT"), &Value::Null, &json!(true))
+    );
     assert_eq!(made["_pictures"], json!([{ "url": "https://a/1.jpg", "version": "1", "name": "Shirt" }]), "one");
     assert_eq!(made["_categories"], json!([["Clothes", "Shirts"]]));
     assert_eq!(made["_variations"][1]["choices"], json!([{ "name": "Size", "option": "L" }]));
     assert_eq!((&made["taxtariff"], &made["_vat_percent"]), (&json!("normal"), &json!("21")));
 
-    let bare = Product { sku: "X".into(), name: "X".into(), price: Some("1.2345".parse().unwrap()), ..Product::default() };
-    let of = |unpublished: &str| write(Entity::Products, "product", &bare, &json!({ "product": { "unpublished": unpublished } }));
+    let bare =
+        Product { sku: "X".into(), name: "X".into(), price: Some("1.2345".parse().unwrap()), ..Product::default() };
+    let of = |unpublished: &str| {
+        write(Entity::Products, "product", &bare, &json!({ "product": { "unpublished": unpublished } }))
+    };
     assert_eq!((&of("draft")["active"], &of("leave")["active"]), (&json!(false), &Value::Null));
     assert_eq!((&of("draft")["price"], &of("draft")["_pictures"]), (&json!("1.2345"), &json!([])));
     for silent in ["description", "weight", "taxtariff", "_vat_percent", "_categories", "_variations", "eannumber"] {
@@ -228,7 +263,8 @@ fn a_product_is_written_as_the_shop_takes_it() {
 
 #[test]
 fn stock_keeps_parts_of_a_piece() {
-    let level = StockLevel { sku: "X".into(), available: "2.5".parse().unwrap(), manage_stock: true, ..StockLevel::default() };
+    let level =
+        StockLevel { sku: "X".into(), available: "2.5".parse().unwrap(), manage_stock: true, ..StockLevel::default() };
     let made = write(Entity::Stock, "stock", &level, &json!({}));
     assert_eq!((native::text(&made["stock"]).as_str(), &made["stockenabled"]), ("2.5", &json!(true)));
     let unmanaged = write(Entity::Stock, "stock", &StockLevel::default(), &json!({}));

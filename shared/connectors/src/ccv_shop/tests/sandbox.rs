@@ -68,7 +68,8 @@ async fn orders_by_the_hundred_add_up_whatever_is_rounded_where() {
             let order: Order = read(Entity::Orders, &record.raw);
             check_sums(&order);
             let theirs = rows.iter().find(|row| row["id"].to_string() == order.id).unwrap();
-            let (price, tax) = ["total_price", "total_tax"].map(|name| theirs[name].to_string().parse::<Decimal>().unwrap()).into();
+            let (price, tax) =
+                ["total_price", "total_tax"].map(|name| theirs[name].to_string().parse::<Decimal>().unwrap()).into();
             assert_eq!(order.total, price);
             // Tax that was rounded row by row is off by half a cent a row at most.
             let most = Decimal::new(5, 3) * Decimal::from(order.lines.len() as u64 + 1);
@@ -125,7 +126,11 @@ async fn faults_pass_and_strict_answers_hold() {
     }
     world.sandbox.ccv_shop().set_switches(json!({ "response_signature": "wrong" })).unwrap();
     assert!(matches!(one().await.unwrap_err(), Failure::Settings(cause) if cause.code == "answer_not_signed"));
-    world.sandbox.ccv_shop().set_switches(json!({ "response_signature": "right", "api_app_installed": false })).unwrap();
+    world
+        .sandbox
+        .ccv_shop()
+        .set_switches(json!({ "response_signature": "right", "api_app_installed": false }))
+        .unwrap();
     assert!(matches!(one().await.unwrap_err(), Failure::Settings(cause) if cause.code == "app_missing"));
 }
 

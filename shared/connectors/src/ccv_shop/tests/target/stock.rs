@@ -61,12 +61,15 @@ async fn a_thousand_products_take_four_calls_to_find_and_one_each_to_write() {
     assert!(found >= 890, "{found}");
     assert_eq!(shop.world.calls.count() - before, rows.len().div_ceil(250));
 
-    let changes: Vec<Change> = (0..100).map(|at| change(&format!("S{at}"), Some("10"), json!({ "stock": at }))).collect();
+    let changes: Vec<Change> =
+        (0..100).map(|at| change(&format!("S{at}"), Some("10"), json!({ "stock": at }))).collect();
     let results = shop.target.send_records(Entity::Stock, &changes, &shop.world.calls).await.unwrap();
     let done = results.iter().filter(|result| result.is_ok()).count();
     // The calls of a minute end it; what was done is done, and the rest waits.
     assert_eq!((results.len(), done), (100, 80));
-    assert!(results[80..].iter().all(|result| matches!(result, Err(Failure::Retry { reason: RetryReason::Throttled, .. }))));
+    assert!(
+        results[80..].iter().all(|result| matches!(result, Err(Failure::Retry { reason: RetryReason::Throttled, .. })))
+    );
     let failure = shop.target.send_records(Entity::Stock, &changes[80..], &shop.world.calls).await.unwrap_err();
     assert!(matches!(failure, Failure::Retry { reason: RetryReason::Throttled, .. }));
     assert!(shop.world.calls.take().iter().all(|exchange| exchange.status.is_some_and(|status| status < 300)));

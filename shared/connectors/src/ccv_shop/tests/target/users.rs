@@ -22,14 +22,17 @@ async fn users_are_found_by_address_made_and_changed() {
         assert_eq!(els.fields["userinfo"]["btw"], "BE0123456789");
         assert!(shop.find(Entity::Customers, "new@example.test").await.is_empty());
 
-        let made = shop.one(Entity::Customers, change("new@example.test", None, details("new@example.test", "Delft"))).await;
+        let made =
+            shop.one(Entity::Customers, change("new@example.test", None, details("new@example.test", "Delft"))).await;
         let id = made.unwrap().id;
         let found = shop.find(Entity::Customers, "new@example.test").await.remove(0);
         assert_eq!((&found.id, &found.fields["userinfo"]["billingaddress"]["city"]), (&id, &json!("Delft")));
 
         // Only what rows speak of changes; the user name stays what it is.
-        let fields = json!({ "username": "inkoop@peeters.example.test", "userinfo": { "billingaddress": { "city": "Gent" } } });
-        let (results, calls) = shop.send(Entity::Customers, &[change("inkoop@peeters.example.test", Some("3"), fields)]).await;
+        let fields =
+            json!({ "username": "inkoop@peeters.example.test", "userinfo": { "billingaddress": { "city": "Gent" } } });
+        let (results, calls) =
+            shop.send(Entity::Customers, &[change("inkoop@peeters.example.test", Some("3"), fields)]).await;
         assert!(results[0].is_ok(), "{results:?}");
         assert_eq!(calls, 2, "read and written");
         let row = shop.row("users", "id", &json!(3));
