@@ -25,6 +25,9 @@ const TRIES: usize = 8;
 /// Kept for this long after orders of this age are listed no more.
 const SPARE: TimeDelta = TimeDelta::days(7);
 
+/// A reader asks from a few minutes before its last run on.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
 /// A head of an order that was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -65,7 +68,7 @@ impl Marks {
         asked: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<BTreeMap<u64, DateTime<Utc>>, Failure> {
-        let looks_on = self.looks_since(now).await? <= asked;
+        let looks_on = self.looks_since(now).await? <= asked + OVERLAP;
         let mut groups: BTreeMap<u64, Vec<&Head>> = BTreeMap::new();
         for head in heads {
             groups.entry(head.id / TOGETHER).or_default().push(head);
@@ -185,7 +188,7 @@ mod tests {
         assert_eq!(seen(&[(1, "a"), (2, "a")], "06:15:00", "06:20:00").await, [at("06:15:00"), at("06:10:00")]);
         assert_eq!(store.puts.load(std::sync::atomic::Ordering::Relaxed), puts, "what did not change is not written");
         // Whoever asks about a time before anybody looked is told when a new one was placed.
-        assert_eq!(seen(&[(3, "a")], "05:59:59", "06:25:00").await, [at("01:00:00")]);
+        assert_eq!(seen(&[(3, "a")], "05:30:00", "06:25:00").await, [at("01:00:00")]);
     }
 
     #[tokio::test]
