@@ -129,3 +129,32 @@ async fn few_calls_left_are_told_once_and_the_alert_ends_with_the_day() {
     world.sandbox.clock().advance(TimeDelta::hours(25));
     assert_eq!(look().await, None);
 }
+
+#[tokio::test]
+async fn a_list_that_is_longer_than_the_calls_of_a_minute_is_read_to_its_end() {
+    let slow = |sandbox: &koppel_sandbox::Handle| {
+        yaml(sandbox).replacen(
+            "system: woocommerce",
+            "system: woocommerce\n    calls_per_minute: 3\n    page_size: 2",
+            1,
+        )
+    };
+    let world = World::new(slow).await;
+    let engine = &world.embedded.engine;
+    let run = runs::start(engine, &world.tenant, FLOW, everything()).await.expect("started").expect("none is open");
+    let mut ended = false;
+    for _ in 0..12 {
+        let drain = Drain::patient(Duration::from_secs(1)).at_most(Duration::from_secs(2));
+        world.host.drain(&drain, std::future::pending()).await.expect("drained");
+        if koppel_flows::steps::end_run(engine, &world.tenant, FLOW).await.expect("asked").is_some() {
+            ended = true;
+            break;
+        }
+        world.sandbox.clock().advance(TimeDelta::seconds(66));
+    }
+    let funnel = runs::funnel(engine, &world.tenant, FLOW, &run).await.expect("funnel");
+    assert!(ended && funnel.fetched == 9, "{funnel}");
+    // Each page was read once.
+    let pages = world.sandbox.woocommerce().log().iter().filter(|call| call.path.ends_with("/orders")).count();
+    assert_eq!(pages, 8, "nine orders, two a page, each page with the last of the one before");
+}

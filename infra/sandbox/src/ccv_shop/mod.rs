@@ -284,6 +284,8 @@ impl System for CcvShop {
             ("GET", ["data", "upload", "Shop", "images", file]) => Self::picture(inner, file),
             _ => Reply::typed(404, "text/html; charset=utf-8", "<html><body>Not found</body></html>"),
         };
+        // Clients may set their clock by it, so it is that of the shop.
+        let reply = reply.with("Date", now.to_rfc2822().replace("+0000", "GMT"));
         match inner.store.commit() {
             Ok(()) => reply,
             Err(error) => {

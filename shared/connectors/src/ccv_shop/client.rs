@@ -353,11 +353,10 @@ fn shop_address(url: &str) -> &str {
 
 fn page_of(body: &Value, start: u64) -> Result<Page, Failure> {
     let items = items(body)?;
-    let next = match body["next"].as_str().map(str::trim).filter(|next| !next.is_empty()) {
-        None => None,
-        // A shop that caps the page says where it goes on.
-        Some(next) => Some(start_of(next).filter(|next| *next > start).unwrap_or(start + (items.len() as u64).max(1))),
-    };
+    let next = body["next"].as_str().map(str::trim).filter(|next| !next.is_empty());
+    // A shop that caps the page says where it goes on.
+    let behind = start + (items.len() as u64).max(1);
+    let next = next.map(|next| start_of(next).filter(|next| *next > start).unwrap_or(behind));
     Ok(Page { items, next })
 }
 

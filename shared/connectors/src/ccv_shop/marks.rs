@@ -25,6 +25,9 @@ const TRIES: usize = 8;
 /// Kept for this long after orders of this age are listed no more.
 const SPARE: TimeDelta = TimeDelta::days(7);
 
+/// A reader asks from a few minutes before its last run on.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
 /// A head of an order that was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -33,7 +36,8 @@ pub struct Head {
     pub placed: Option<DateTime<Utc>>,
 }
 
-/// By order: its fingerprint, and when it was seen first, in seconds.
+/// By order: its fingerprint, and when it was seen first, in nanoseconds: a moment that is rounded down would be before the
+/// change.
 type Seen = BTreeMap<u64, (String, i64)>;
 
 /// The marks of one shop.
@@ -64,7 +68,7 @@ impl Marks {
         asked: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<BTreeMap<u64, DateTime<Utc>>, Failure> {
-        let looks_on = self.looks_since(now).await? <= asked;
+        let looks_on = self.looks_since(now).await? <= asked + OVERLAP;
         let mut groups: BTreeMap<u64, Vec<&Head>> = BTreeMap::new();
         for head in heads {
             groups.entry(head.id / TOGETHER).or_default().push(head);
@@ -117,9 +121,9 @@ impl Marks {
                     None if !looks_on => head.placed.unwrap_or(now),
                     _ => now,
                 };
-                seen.insert(head.id, (head.fingerprint.clone(), at.timestamp()));
+                seen.insert(head.id, (head.fingerprint.clone(), at.timestamp_nanos_opt().unwrap_or(i64::MAX)));
             }
-            let moment = |id: u64| Some((id, DateTime::from_timestamp(seen.get(&id)?.1, 0)?));
+            let moment = |id: u64| Some((id, DateTime::from_timestamp_nanos(seen.get(&id)?.1)));
             let since = heads.iter().filter_map(|head| moment(head.id)).collect();
             if seen == before {
                 return Ok(since);
@@ -184,7 +188,7 @@ mod tests {
         assert_eq!(seen(&[(1, "a"), (2, "a")], "06:15:00", "06:20:00").await, [at("06:15:00"), at("06:10:00")]);
         assert_eq!(store.puts.load(std::sync::atomic::Ordering::Relaxed), puts, "what did not change is not written");
         // Whoever asks about a time before anybody looked is told when a new one was placed.
-        assert_eq!(seen(&[(3, "a")], "05:59:59", "06:25:00").await, [at("01:00:00")]);
+        assert_eq!(seen(&[(3, "a")], "05:30:00", "06:25:00").await, [at("01:00:00")]);
     }
 
     #[tokio::test]

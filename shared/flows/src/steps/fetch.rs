@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use koppel_core::document::Entity;
-use koppel_core::error::{Cause, Failure};
+use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::{
     CHUNK_MAX_BYTES, CHUNK_MAX_DOCUMENTS, FetchTask, Gone, Header, MapTask, SourceRecord, Step, Task, lane_of,
@@ -48,7 +48,14 @@ async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<()
     loop {
         let calls = Calls::new(flow.priority);
         let query = FetchQuery { entity: flow.flow.entity, since: task.since, page: page.clone() };
-        let read = source.fetch_page(&query, &calls).await?;
+        let read = match source.fetch_page(&query, &calls).await {
+            Ok(read) => read,
+            // What was read is not read again: the page that has to wait does so in a message of its own.
+            Err(Failure::Retry { reason: RetryReason::Throttled, .. }) if number > task.page_number => {
+                return go_on(engine, task, page, number).await;
+            }
+            Err(failure) => return Err(failure),
+        };
         let page_header = Header { chunk: format!("page-{number}"), ..header.clone() };
         tracing::info!(
             flow = flow.name,
@@ -76,19 +83,17 @@ async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<()
         number += 1;
         match &page {
             None => return runs::fetched_all(engine, header, Some(task.until)).await,
-            Some(next) if engine.clock.now() >= stop_at => {
-                let chunk = format!("page-{number}");
-                let next = Task::Fetch(FetchTask {
-                    header: Header { chunk, ..header.clone() },
-                    page: Some(next.clone()),
-                    page_number: number,
-                    ..task.clone()
-                });
-                return engine.queue.send(Step::Fetch, &[QueueMessage::pack(&next)?]).await;
-            }
+            Some(_) if engine.clock.now() >= stop_at => return go_on(engine, task, page, number).await,
             Some(_) => {}
         }
     }
+}
+
+/// Reads on at this page, in another message.
+async fn go_on(engine: &Engine, task: &FetchTask, page: Option<String>, number: u32) -> Result<(), Failure> {
+    let header = Header { chunk: format!("page-{number}"), ..task.header.clone() };
+    let next = Task::Fetch(FetchTask { header, page, page_number: number, ..task.clone() });
+    engine.queue.send(Step::Fetch, &[QueueMessage::pack(&next)?]).await
 }
 
 /// Reads single records; one that the source no longer has ends here.

@@ -82,7 +82,9 @@ impl CcvShopSource {
         let id = text(&invoice["id"]);
         let Some(order) = self.order_of(&invoice, calls).await? else { return Ok(None) };
         let order_rows = self.read_rows(&text(&order["id"]), calls).await?;
-        let rows = self.client.all(&format!("invoices/{}/invoicerows", encode(&id)), &[], ROWS_PAGE, calls).await?;
+        let path = format!("invoices/{}/invoicerows", encode(&id));
+        let mut rows = self.client.all(&path, &[], ROWS_PAGE, calls).await?;
+        rows.sort_by_key(native::id);
         let paymethods = self.paymethods(calls).await?;
         let around = self.around(&order, &paymethods).await;
         record(invoice, rows, order, order_rows, &around).map(Some)

@@ -67,6 +67,26 @@ impl Id {
 struct Read {
     at: DateTime<Utc>,
     products: Vec<Value>,
+    /// Which of them have a number: themselves, or a combination of theirs.
+    by_number: BTreeMap<String, BTreeSet<usize>>,
+}
+
+impl Read {
+    fn of(at: DateTime<Utc>, products: Vec<Value>) -> Self {
+        let mut by_number: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for (at, product) in products.iter().enumerate() {
+            for number in numbers(product) {
+                by_number.entry(number).or_default().insert(at);
+            }
+        }
+        Self { at, products, by_number }
+    }
+
+    fn with(&self, wanted: &BTreeSet<&str>) -> Vec<&Value> {
+        let places: BTreeSet<usize> =
+            wanted.iter().filter_map(|number| self.by_number.get(*number)).flatten().copied().collect();
+        places.into_iter().map(|at| &self.products[at]).collect()
+    }
 }
 
 /// The catalogues of one shop: for stock, and for everything.
@@ -95,7 +115,7 @@ impl Catalogue {
         if let Some(read) = kept.as_ref()
             && client.now() - read.at < KEPT
             // Stock is never made: what is not there now was not there a moment ago.
-            && (stock || numbers.iter().all(|number| read.products.iter().any(|product| has(product, number))))
+            && (stock || numbers.iter().all(|number| read.by_number.contains_key(*number)))
         {
             return Ok(Arc::clone(read));
         }
@@ -110,19 +130,22 @@ impl Catalogue {
                 }
             }
         }
-        let read = Arc::new(Read { at, products });
+        let read = Arc::new(Read::of(at, products));
         *kept = Some(Arc::clone(&read));
         Ok(read)
     }
 }
 
-/// The product, or something that is sold of it, has this number.
-fn has(product: &Value, number: &str) -> bool {
-    is(&product["productnumber"], number) || combinations(product).iter().any(|one| is(&one["product_number"], number))
+/// Numbers of a product, and of what is sold of it.
+fn numbers(product: &Value) -> Vec<String> {
+    let of_combinations = combinations(product);
+    let all = of_combinations.iter().map(|one| &one["product_number"]).chain([&product["productnumber"]]);
+    all.map(|number| text(number).trim().to_owned()).filter(|number| !number.is_empty()).collect()
 }
 
-fn is(value: &Value, number: &str) -> bool {
-    text(value).trim() == number
+/// The product, or something that is sold of it, has this number.
+fn has(product: &Value, number: &str) -> bool {
+    numbers(product).iter().any(|known| known == number)
 }
 
 impl CcvShopTarget {
@@ -142,7 +165,7 @@ impl CcvShopTarget {
             few.iter().collect()
         } else {
             read = self.catalogue.read(&self.client, stock, &numbers, calls).await?;
-            read.products.iter().filter(|product| numbers.iter().any(|number| has(product, number))).collect()
+            read.with(&numbers)
         };
         if products.is_empty() {
             return Ok(BTreeMap::new());

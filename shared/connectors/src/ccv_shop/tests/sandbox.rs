@@ -67,7 +67,7 @@ async fn orders_by_the_hundred_add_up_whatever_is_rounded_where() {
         for record in records {
             let order: Order = read(Entity::Orders, &record.raw);
             check_sums(&order);
-            let theirs = rows.iter().find(|row| row["id"].to_string() == order.id).unwrap();
+            let theirs = rows.iter().find(|row| row["id"].as_u64() == order.id.parse().ok()).unwrap();
             let (price, tax) =
                 ["total_price", "total_tax"].map(|name| theirs[name].to_string().parse::<Decimal>().unwrap()).into();
             assert_eq!(order.total, price);
