@@ -9,6 +9,7 @@ mod faults;
 mod forgotten;
 mod gone;
 mod limits;
+mod mijnwebwinkel;
 mod missing;
 mod orders;
 mod plan;
