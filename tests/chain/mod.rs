@@ -13,6 +13,7 @@ mod forgotten;
 mod gone;
 mod items;
 mod limits;
+mod mijnwebwinkel;
 mod missing;
 mod orders;
 mod plan;

@@ -103,9 +103,9 @@ impl MijnWebwinkelTarget {
         let before = self.memory.of(article, row).await?;
         let mut shown = in_order(row);
         let mut kept: Vec<Known> = Vec::new();
-        let mut links: Vec<(usize, Known)> = Vec::new();
-        let mut uploads: Vec<(usize, Known, &Picture)> = Vec::new();
-        for (at, entry) in wanted.iter().take(MOST).enumerate() {
+        let mut links: Vec<Known> = Vec::new();
+        let mut uploads: Vec<(Known, &Picture)> = Vec::new();
+        for entry in wanted.iter().take(MOST) {
             let (url, version, name) = (text(&entry["url"]), text(&entry["version"]), text(&entry["name"]));
             let content = contents.iter().find(|picture| picture.url == url);
             let same = |known: &&Known| {
@@ -119,13 +119,16 @@ impl MijnWebwinkelTarget {
                 sha256,
                 id,
             };
+            let older = || before.iter().find(|known| known.url == url);
             match (before.iter().find(same), content) {
+                (Some(known), _) if kept.iter().any(|one| one.id == known.id) => {}
                 (Some(known), _) => kept.push(fresh(known.sha256.clone(), known.id.clone())),
-                (None, Some(picture)) => uploads.push((at, fresh(picture.sha256.clone(), String::new()), picture)),
+                (None, Some(picture)) => uploads.push((fresh(picture.sha256.clone(), String::new()), picture)),
                 (None, None) if self.options.picture_links && url.starts_with("https://") => {
-                    links.push((at, fresh(String::new(), String::new())));
+                    links.push(fresh(String::new(), String::new()));
                 }
-                (None, None) => {}
+                // Its content cannot be had now: what the shop has of it stays, and it is tried again.
+                (None, None) => kept.extend(older().cloned()),
             }
         }
         // What is no longer wanted makes room first.
@@ -136,7 +139,7 @@ impl MijnWebwinkelTarget {
         let mut free =
             (1..=MOST as i64).filter(|at| !shown.iter().any(|(_, taken)| taken == at)).collect::<Vec<_>>().into_iter();
         let mut placed: Vec<(Known, i64)> = Vec::new();
-        for (_, known, picture) in &uploads {
+        for (known, picture) in &uploads {
             let Some(position) = free.next() else { break };
             let body = json!({"filename": file_name(picture), "position": position, "content": STANDARD.encode(&picture.bytes)});
             self.client.upload_image(article, body, calls).await?;
@@ -154,7 +157,7 @@ impl MijnWebwinkelTarget {
                 .into_iter()
                 .filter(|(id, _)| !before.iter().any(|known| known.id == *id && !kept.iter().any(|one| one.id == *id)));
             images.extend(there.map(|(id, position)| json!({"id": id, "position": position})));
-            for (_, known) in &links {
+            for known in &links {
                 let Some(position) = free.next() else { break };
                 images.push(json!({"position": position, "url": known.url}));
                 placed.push((known.clone(), position));
