@@ -287,7 +287,8 @@ fn body(
 ) -> Result<Value, Failure> {
     let part = av.profile.part("customer");
     let keys: Vec<&str> = ["email", "contact_email"].iter().filter_map(|role| part.role(role)).collect();
-    let rules = Rules { dictionary, profile: &av.profile, too_long: av.too_long, keys: &keys };
+    let numbered = part.key.as_deref().filter(|_| av.debtors.numbers == Numbers::Own);
+    let rules = Rules { dictionary, profile: &av.profile, too_long: av.too_long, keys: &keys, numbered };
     rules.body(&Sheet { object, table, header, lines: None, book_date: None, id })
 }
 
