@@ -49,6 +49,8 @@ pub(super) struct Rules<'a> {
     pub too_long: TooLong,
     /// Fields that are never cut: what records are found by.
     pub keys: &'a [&'a str],
+    /// A number that AccountView gives itself, because the connection says so.
+    pub numbered: Option<&'a str>,
 }
 
 /// A header with the lines below it.
@@ -153,7 +155,7 @@ impl Rules<'_> {
         let fields = self.dictionary.table(table).into_iter().flat_map(|table| &table.fields);
         for (name, _) in fields.filter(|(_, field)| field.mandatory) {
             let filled = row.get(name).is_some_and(|value| !is_empty(value));
-            if filled || self.profile.is_assigned(table, name) {
+            if filled || self.profile.is_assigned(table, name) || self.numbered == Some(name.as_str()) {
                 continue;
             }
             let cause = Cause::new("mandatory_missing", format!("field {name} of {table} must be filled")).in_row(name);
@@ -299,7 +301,7 @@ mod tests {
     fn made(header: Value, lines: &[Value], too_long: TooLong) -> Result<Value, Failure> {
         let profile = Profile::of(&connection("accountview", json!({}), &[])).unwrap();
         let (dictionary, object) = (dictionary(), |value: &Value| value.as_object().unwrap().clone());
-        let rules = Rules { dictionary: &dictionary, profile: &profile, too_long, keys: &["MAIL"] };
+        let rules = Rules { dictionary: &dictionary, profile: &profile, too_long, keys: &["MAIL"], numbered: None };
         rules.body(&Sheet {
             object: "DJ2",
             table: "DJ_PAGE",

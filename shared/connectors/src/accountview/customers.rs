@@ -240,7 +240,7 @@ async fn create(av: &AccountView, mut made: Map<String, Value>, calls: &Calls) -
                 let mut trial = fields.clone();
                 trial.insert(key.to_owned(), json!("1"));
                 body(av, &dictionary, object, table, trial, None)?;
-                fields.insert(key.to_owned(), json!(next_number(av, first, calls).await?));
+                fields.insert(key.to_owned(), json!(next_number(av, &dictionary, first, calls).await?));
             }
             Numbers::Missing => return Err(Failure::settings(missing_number())),
         }
@@ -287,17 +287,28 @@ fn body(
 ) -> Result<Value, Failure> {
     let part = av.profile.part("customer");
     let keys: Vec<&str> = ["email", "contact_email"].iter().filter_map(|role| part.role(role)).collect();
-    let rules = Rules { dictionary, profile: &av.profile, too_long: av.too_long, keys: &keys };
+    let numbered = part.key.as_deref().filter(|_| av.debtors.numbers == Numbers::Own);
+    let rules = Rules { dictionary, profile: &av.profile, too_long: av.too_long, keys: &keys, numbered };
     rules.body(&Sheet { object, table, header, lines: None, book_date: None, id })
 }
 
-/// The next number that no debtor has. The counter is shared by all who write to this connection.
-async fn next_number(av: &AccountView, first: u64, calls: &Calls) -> Result<String, Failure> {
+/// The next number that nobody has. The counter is shared by all who write to this connection.
+async fn next_number(av: &AccountView, dictionary: &Dictionary, first: u64, calls: &Calls) -> Result<String, Failure> {
     let part = av.profile.part("customer");
-    let (_, _, key) = part.required()?;
+    let (object, table, key) = part.required()?;
+    // A prospect or a creditor may have the number too.
+    let everyone = part.everyone.as_deref().filter(|code| dictionary.has_object(code)).unwrap_or(object);
     for _ in 0..NUMBER_TRIES {
         let number = take_number(av, first).await?.to_string();
-        let rows = search(av, part, &[], vec![Filter::equal(key, &number)], calls).await?;
+        let list = List {
+            object: everyone.into(),
+            table: table.into(),
+            key: key.into(),
+            fields: vec![key.into()],
+            filters: vec![Filter::equal(key, &number)],
+            ..List::default()
+        };
+        let rows = av.client.all(Door::Data, &list, calls).await?;
         if !rows.iter().any(|row| field(row, key).as_deref() == Some(number.as_str())) {
             return Ok(number);
         }

@@ -91,6 +91,11 @@ impl Dictionary {
         self.tables.get(table)?.fields.get(name)
     }
 
+    /// The user may read this business object.
+    pub fn has_object(&self, code: &str) -> bool {
+        self.told && self.objects.contains_key(code)
+    }
+
     /// What keeps a part of the profile from such a use: nothing, or each name that is not as it should be.
     pub fn objections(&self, part: &Part, fields: &[(&str, &str)], wanted: Use) -> Vec<Cause> {
         let mut found = Vec::new();

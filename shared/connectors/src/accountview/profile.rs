@@ -26,6 +26,9 @@ pub(super) struct Part {
     pub name: String,
     /// Code of the business object; none: what needs it is off.
     pub object: Option<String>,
+    /// Business object that shows more of the table: all who may have a number.
+    #[serde(default)]
+    pub everyone: Option<String>,
     /// Table of its rows.
     pub table: Option<String>,
     /// Table of the lines below.
@@ -198,6 +201,7 @@ impl Profile {
         static NONE: Part = Part {
             name: String::new(),
             object: None,
+            everyone: None,
             table: None,
             lines: None,
             key: None,

@@ -113,7 +113,13 @@ impl Target for AccountView {
         let dictionary = self.names.ready(&self.client, &self.profile, part, &names, Use::Create, calls).await?;
         let reference = part.needed("reference")?;
         let keys = [reference];
-        let rules = Rules { dictionary: &dictionary, profile: &self.profile, too_long: self.too_long, keys: &keys };
+        let rules = Rules {
+            dictionary: &dictionary,
+            profile: &self.profile,
+            too_long: self.too_long,
+            keys: &keys,
+            numbered: None,
+        };
         let body = rules.body(&Sheet {
             object,
             table,
