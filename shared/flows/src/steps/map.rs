@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use koppel_core::document::{Customer, Document, DocumentType, Entity, Order, Product, StockLevel};
+use koppel_core::document::{Customer, Document, Entity, Order, Product, StockLevel};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::{CheckTask, MapTask, MappedRecord, SourceRecord, Step, Task};
