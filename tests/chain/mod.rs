@@ -1,5 +1,6 @@
 //! The chain from shop to books on the embedded engine, against the sandboxes.
 
+mod asperion;
 pub mod both;
 mod both_ways;
 mod claims;

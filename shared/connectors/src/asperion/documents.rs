@@ -198,7 +198,7 @@ impl Shape {
 
     fn check(&self, body: &Map<String, Value>) -> Result<(), Failure> {
         let wanted = REQUIRED.iter().chain([&self.reference]);
-        for name in wanted.filter(|name| !body.contains_key(**name)) {
+        if let Some(name) = wanted.into_iter().find(|name| !body.contains_key(**name)) {
             let advice = if *name == "journalId" {
                 "set settings.journal to the code of a journal"
             } else {
