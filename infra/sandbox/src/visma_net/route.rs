@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::contract::{Endpoint, Found};
 use super::errors::{message, not_found};
 use super::render::{Expand, render};
-use super::rows::{Tx, version};
+use super::rows::{Tx, is_number, version};
 use super::rules::{customers, documents, items, journals, payments, people, prices, simple};
 use super::{background, files, orders, query, stock};
 use crate::message::{Call, Reply};
@@ -131,7 +131,7 @@ fn absent(endpoint: &Endpoint) -> Reply {
 }
 
 fn by_internal(tx: &Tx<'_>, table: &str, id: &str, sent: &str, number: &str) -> Result<String, Reply> {
-    let row = tx.store.rows(table).find(|row| row[id].to_string() == sent);
+    let row = tx.store.rows(table).find(|row| is_number(&row[id], sent));
     row.map(|row| text(row, number).to_owned()).ok_or_else(not_found)
 }
 
@@ -222,8 +222,7 @@ fn get(tx: &mut Tx<'_>, endpoint: &Endpoint, params: &[String], call: &Call) -> 
         "dimension/{dimensionId}/{segmentId}" => {
             let row = tx.get("dimension", of(0)).ok_or_else(not_found)?;
             let segments = row["segments"].as_array().into_iter().flatten();
-            let segment =
-                segments.into_iter().find(|one| one["segmentId"].to_string() == of(1)).ok_or_else(not_found)?;
+            let segment = segments.into_iter().find(|one| is_number(&one["segmentId"], of(1))).ok_or_else(not_found)?;
             Ok(Reply::json(200, segment))
         }
         "salescategory" => Ok(Reply::json(200, &simple::category_tree(tx, 0))),
@@ -236,7 +235,7 @@ fn get(tx: &mut Tx<'_>, endpoint: &Endpoint, params: &[String], call: &Call) -> 
             tx.get("salescategory", of(0)).ok_or_else(not_found)?;
             let holds = |row: &Value| {
                 let ids = row["salesCategories"].as_array().into_iter().flatten();
-                ids.into_iter().any(|one| one["categoryId"].to_string() == of(0))
+                ids.into_iter().any(|one| is_number(&one["categoryId"], of(0)))
             };
             query::list(tx, endpoint, "inventory", call, holds)
         }

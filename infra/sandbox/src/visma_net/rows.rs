@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Europe::Oslo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::Switches;
@@ -102,7 +103,7 @@ impl Tx<'_> {
 
     /// 201 with nothing but the address and the version.
     pub fn created(&self, table: &str, key: &str, path: &str) -> Reply {
-        let encoded = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encoded = encoded(key);
         let row = self.get(table, key).cloned().unwrap_or_default();
         Reply::empty(201)
             .with("Location", self.location(&format!("{path}/{encoded}")))
@@ -114,6 +115,12 @@ impl Tx<'_> {
         let row = self.get(table, key).cloned().unwrap_or_default();
         Reply::empty(204).with("ETag", format!("\"{}\"", version(&row)))
     }
+}
+
+/// A key as a part of an address.
+pub(super) fn encoded(key: &str) -> String {
+    const SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(key, SET).to_string()
 }
 
 /// The row version: eight bytes in base64.
@@ -143,6 +150,11 @@ pub(super) fn filled(fields: &Fields, name: &str) -> bool {
         Some(Value::String(text)) => !text.trim().is_empty(),
         Some(_) => true,
     }
+}
+
+/// True when a number is the one that was sent in an address.
+pub(super) fn is_number(value: &Value, sent: &str) -> bool {
+    value.as_i64().is_some_and(|number| sent.parse() == Ok(number))
 }
 
 /// What is at a path of a row (`mainContact.email`); lists on the way are looked into.

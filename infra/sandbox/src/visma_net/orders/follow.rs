@@ -127,7 +127,7 @@ pub(in crate::visma_net) fn invoice(tx: &mut Tx<'_>, kind: &str, id: &str) -> Re
             line["completed"] = json!(true);
         }
     }
-    if row["_freight_billed"] != true && !amount(&row["totals"], "freightTotal").is_zero() {
+    if row.get("_freight_billed") != Some(&json!(true)) && !amount(&row["totals"], "freightTotal").is_zero() {
         billed.push(json!({"description": "Freight", "quantity": 1, "unitPriceInCurrency": row["totals"]["freightTotal"],
             "accountNumber": "8020", "vatCodeId": row["freight"]["taxCategoryId"], "soOrderType": kind, "soOrderNbr": id}));
         row.insert("_freight_billed".into(), json!(true));

@@ -8,7 +8,7 @@ use crate::text::{amount, decimal, number, text};
 use crate::visma_net::errors::Findings;
 use crate::visma_net::rows::{Fields, Tx, field, filled};
 use crate::visma_net::rules::amounts::{self, Vat, vat_of};
-use crate::visma_net::rules::documents::sales_account;
+use crate::visma_net::rules::document::sales_account;
 use crate::visma_net::rules::items::has_unit;
 use crate::visma_net::rules::prices::{Sale, by_rules};
 use crate::visma_net::stock;

@@ -8,7 +8,7 @@ use crate::message::{Call, Reply};
 use crate::text::{number, text};
 use crate::visma_net::contract::contract;
 use crate::visma_net::errors::problem;
-use crate::visma_net::rows::{Tx, created, modified, version};
+use crate::visma_net::rows::{Tx, created, is_number, modified, version};
 use crate::visma_net::stock;
 
 fn bad(call: &Call, name: &str, value: &str) -> Reply {
@@ -189,7 +189,7 @@ pub(super) fn part(tx: &Tx<'_>, call: &Call, place: &str, path: &str, id: &str) 
     match path.rsplit('/').next().unwrap_or_default() {
         "lines" => paged(tx, call, &lines, 1_000, 1_000, plain),
         "{lineId}" => {
-            let line = lines.iter().find(|line| line["lineId"].to_string() == id).ok_or_else(|| not_found(call))?;
+            let line = lines.iter().find(|line| is_number(&line["lineId"], id)).ok_or_else(|| not_found(call))?;
             Ok(Reply::json(200, &plain(line)).with("ETag", format!("\"{}\"", version(row))))
         }
         "tax" => Ok(Reply::json(200, &row["_taxes"])),

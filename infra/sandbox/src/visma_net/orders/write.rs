@@ -8,7 +8,7 @@ use crate::message::{Call, Reply};
 use crate::text::{amount, text};
 use crate::visma_net::body::{Verb, read_v3};
 use crate::visma_net::errors::{Findings, problem};
-use crate::visma_net::rows::{Fields, Tx, field, filled, version};
+use crate::visma_net::rows::{Fields, Tx, encoded, field, filled, version};
 
 fn body(call: &Call) -> Result<Value, Reply> {
     let body = call.json().ok().filter(Value::is_object);
@@ -48,7 +48,7 @@ pub(super) fn post(tx: &mut Tx<'_>, call: &Call) -> Result<Reply, Reply> {
     let place = key(&kind, &id);
     store(tx, &place, row, input);
     let shown = tx.get(TABLE, &place).cloned().unwrap_or_default();
-    let encoded = percent_encoding::utf8_percent_encode(&id, percent_encoding::NON_ALPHANUMERIC);
+    let encoded = encoded(&id);
     let reply = match tx.switches.v3_post_body {
         true => Reply::json(201, &read::shown(&shown, &["All"])),
         false => Reply::empty(201),

@@ -6,7 +6,7 @@ use super::copy;
 use super::items::attributes;
 use crate::message::{Call, Reply};
 use crate::visma_net::body::{Verb, merge, read};
-use crate::visma_net::rows::{Fields, Tx, field, filled};
+use crate::visma_net::rows::{Fields, Tx, field, filled, is_number};
 
 const TABLE: &str = "customer";
 
@@ -43,7 +43,7 @@ pub(in crate::visma_net) fn create(tx: &mut Tx<'_>, mut input: Fields) -> Result
         input.remove(name);
     }
     let internal = tx.store.next_number("baccount", 501);
-    let mut row = build(tx, &input, true)?;
+    let mut row = build(tx, &input)?;
     row.insert("number".into(), json!(number));
     row.insert("internalId".into(), json!(internal));
     store(tx, &number, row, input);
@@ -63,9 +63,8 @@ pub(in crate::visma_net) fn put(tx: &mut Tx<'_>, call: &Call, number: &str) -> R
         sent.remove(name);
     }
     let held = before.get("_input").and_then(Value::as_object).cloned().unwrap_or_default();
-    let class_changes = sent.get("overrideWithClassValues") == Some(&json!(true));
     let input = merge(&held, sent);
-    let mut row = build(tx, &input, class_changes)?;
+    let mut row = build(tx, &input)?;
     copy(&before, &mut row, &["number", "internalId", "_created"]);
     store(tx, number, row, input);
     Ok(tx.changed(TABLE, number))
@@ -105,7 +104,7 @@ fn store(tx: &mut Tx<'_>, number: &str, mut row: Fields, input: Fields) {
 }
 
 /// The customer as it is shown.
-fn build(tx: &Tx<'_>, input: &Fields, from_class: bool) -> Result<Fields, Reply> {
+fn build(tx: &Tx<'_>, input: &Fields) -> Result<Fields, Reply> {
     if !filled(input, "name") {
         return Err(tx.switches.missing("name"));
     }
@@ -113,8 +112,7 @@ fn build(tx: &Tx<'_>, input: &Fields, from_class: bool) -> Result<Fields, Reply>
         return Err(tx.switches.missing("customerClassId"));
     }
     let class = tx.reference(input, "customerClassId", "customerClass")?.cloned().unwrap_or_default();
-    let override_class = from_class && input.get("overrideWithClassValues") == Some(&json!(true))
-        || input.get("overrideWithClassValues") == Some(&json!(true));
+    let override_class = input.get("overrideWithClassValues") == Some(&json!(true));
     let by_class = |name: &str| class[name].as_str().filter(|_| override_class).unwrap_or_default().to_owned();
     let zone = if filled(input, "vatZoneId") { field(input, "vatZoneId").to_owned() } else { by_class("taxZoneId") };
     if zone.is_empty() {
@@ -249,7 +247,7 @@ pub(in crate::visma_net) fn address_of(tx: &Tx<'_>, sent: &Fields, path: &str) -
 pub(in crate::visma_net) fn rename(tx: &mut Tx<'_>, call: &Call, internal: &str) -> Result<Reply, Reply> {
     let body = call.json().unwrap_or_default();
     let fresh = crate::text::text(&body, "customerCd").to_owned();
-    let row = tx.rows(TABLE).into_iter().find(|row| row["internalId"].to_string() == internal).cloned();
+    let row = tx.rows(TABLE).into_iter().find(|row| is_number(&row["internalId"], internal)).cloned();
     let mut row = row.and_then(|row| row.as_object().cloned()).ok_or_else(crate::visma_net::errors::not_found)?;
     if fresh.is_empty() {
         return Err(tx.switches.missing("customerCd"));

@@ -7,7 +7,7 @@ use crate::message::{Call, Reply};
 use crate::text::text;
 use crate::visma_net::body::{Verb, merge, read};
 use crate::visma_net::errors::not_found;
-use crate::visma_net::rows::{Fields, Tx, field, filled};
+use crate::visma_net::rows::{Fields, Tx, field, filled, is_number};
 
 const TABLE: &str = "inventory";
 
@@ -269,7 +269,7 @@ pub(in crate::visma_net) fn write_reference(
 pub(in crate::visma_net) fn rename(tx: &mut Tx<'_>, call: &Call, internal: &str) -> Result<Reply, Reply> {
     let body = call.json().unwrap_or_default();
     let fresh = text(&body, "inventoryNbr").to_owned();
-    let row = tx.rows(TABLE).into_iter().find(|row| row["inventoryId"].to_string() == internal).cloned();
+    let row = tx.rows(TABLE).into_iter().find(|row| is_number(&row["inventoryId"], internal)).cloned();
     let mut row = row.and_then(|row| row.as_object().cloned()).ok_or_else(not_found)?;
     if fresh.is_empty() {
         return Err(tx.switches.missing("inventoryNbr"));

@@ -8,6 +8,7 @@ use crate::text::text;
 
 pub(super) mod amounts;
 pub(super) mod customers;
+pub(super) mod document;
 pub(super) mod documents;
 pub(super) mod items;
 pub(super) mod journals;
