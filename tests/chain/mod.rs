@@ -24,5 +24,6 @@ mod refunds;
 mod reports;
 mod stale;
 mod stock;
+mod visma;
 mod webhook;
 pub mod world;

@@ -240,11 +240,11 @@ async fn an_article_that_was_made_anew_under_its_number_is_not_hidden_with_the_o
 
 #[tokio::test]
 async fn fields_of_ones_own_reach_the_shop_free_ones_and_those_of_its_api() {
-    let own = "    map:\n      custom.search_code: source.SearchCode\n      target.button_text: product.custom.search_code\n      \
+    let own = "    map:\n      custom.unit: source.Unit\n      target.button_text: product.custom.unit\n      \
                target.purchase_note: '\"Bij \" ~ product.name'\n      target.menu_order: '7'\n";
     let world = world(own).await;
     world.run_flow(FLOW).await;
     let vase = product(&world, "VAAS-GROEN");
     assert_eq!((&vase["purchase_note"], &vase["menu_order"]), (&json!("Bij Vaas groen"), &json!(7)));
-    assert_eq!(vase["button_text"], "VAAS-GROEN");
+    assert_eq!(vase["button_text"], "stuk");
 }

@@ -40,7 +40,7 @@ fn totals(books: &Inspector, table: &str, field: &str, reference: &str, amount: 
     let rows = books.documents(table);
     rows.iter()
         .filter(|row| row.pointer(field).is_some_and(|it| it == reference))
-        .map(|row| money(&row[amount]))
+        .map(|row| money(row.pointer(amount).unwrap_or_else(|| panic!("no {amount} in {row}"))))
         .collect()
 }
 
@@ -73,7 +73,7 @@ rounding: { line: true, item: "AFRONDING", vat_code: "0", max: "0.05" }
     code_field: "Code",
     stock_code_field: "ItemCode",
     stock: "11",
-    total: |books, reference| totals(books, "SalesOrders", "/YourRef", reference, "AmountDC"),
+    total: |books, reference| totals(books, "SalesOrders", "/YourRef", reference, "/AmountDC"),
 };
 
 pub const VISMA_NET: Books = Books {
@@ -112,7 +112,7 @@ rounding: { line: true, item: "AFRONDING", vat_code: NUL, max: "0.05" }
     code_field: "inventoryNumber",
     stock_code_field: "inventoryNumber",
     stock: "11",
-    total: |books, reference| totals(books, "salesorder", "/customer/refNo", reference, "orderTotal"),
+    total: |books, reference| totals(books, "salesorder", "/customer/refNo", reference, "/totals/orderTotal"),
 };
 
 pub const ACCOUNTVIEW: Books = Books {
@@ -151,19 +151,19 @@ rounding: { line: true, item: "AFRONDING", vat_code: "0", max: "0.05" }
     stock_code_field: "code",
     stock: "11",
     total: |books, reference| {
-        // Orders have no total there: that of their lines, with the tax of each, was proven before they were sent.
+        // Orders have no total there: it is that of their lines, with the tax of each article.
         let orders = books.documents("PH_SOHDR");
-        let found: Vec<&Value> = orders.iter().filter(|row| row["COMMENT1"] == reference).collect();
-        let net = |order: &Value| -> Decimal {
-            let lines = books.documents("PH_SOLIN");
-            let of = lines.iter().filter(|line| line["PH_ORDNR"] == order["PH_ORDNR"]);
-            of.map(|line| {
-                let rate = Decimal::from(if line["VAT_CODE"] == "2" { 109 } else { 121 });
-                money(&line["PH_QTY"]) * money(&line["PH_PRICE"]) * rate / Decimal::ONE_HUNDRED
-            })
-            .sum()
+        let lines = books.documents("PH_SOLIN");
+        let found = orders.iter().filter(|row| row["COMMENT1"] == reference);
+        let total = |order: &Value| {
+            let mut net = [Decimal::ZERO; 2];
+            for line in lines.iter().filter(|line| line["_header"] == order["REC_ID"]) {
+                net[usize::from(line["PH_ARTCD"] == "KOFFIE")] += money(&line["PH_QTY"]) * money(&line["PH_PRICE"]);
+            }
+            let with_tax = |net: Decimal, percent: i64| net + (net * Decimal::new(percent, 2)).round_dp(2);
+            (with_tax(net[0], 21) + with_tax(net[1], 9)).round_dp(2).normalize()
         };
-        found.into_iter().map(|order| net(order).round_dp(2).normalize()).collect()
+        found.map(total).collect()
     },
 };
 
@@ -202,5 +202,5 @@ rounding: { line: true, account: "4990", vat_code: "0", max: "0.05" }
     code_field: "code",
     stock_code_field: "code",
     stock: "11",
-    total: |books, reference| totals(books, "salesinvoiceswithlines", "/description", reference, "amountInclVat"),
+    total: |books, reference| totals(books, "salesinvoiceswithlines", "/description", reference, "/amountInclVat"),
 };

@@ -21,6 +21,8 @@ const ARTICLES: &str = "articles";
 const STOCK: &str = "stock";
 /// An article that both catalogues of the sandbox have, in the shop with other stock.
 const ARTICLE: &str = "VAAS-GROEN";
+/// One that the shop does not have.
+const NEW: &str = "CURSUS-BREIEN";
 
 fn yaml(shop: &Shop, books: &Books, sandbox: &Handle) -> String {
     let (code, document) = (books.code_field, books.document);
@@ -40,13 +42,19 @@ flows:
     since: 2026-01-01
     settings:
 {settings}
-  {ARTICLES}: {{ from: books, to: shop, entity: products, filter: {{ where: 'source.{code} == "{ARTICLE}"' }} }}
+  {ARTICLES}:
+    from: books
+    to: shop
+    entity: products
+    filter: {{ where: 'source.{code} in ["{ARTICLE}", "{NEW}"]' }}
+    settings: {article_settings}
   {STOCK}: {{ from: books, to: shop, entity: stock, filter: {{ where: 'source.{stock_code} == "{ARTICLE}"' }} }}
 "#,
         shop_options = indented((shop.options)(sandbox)),
         books_options = indented((books.options)(sandbox)),
         settings = indented(books.settings.to_owned()).replace("    ", "      "),
         stock_code = books.stock_code_field,
+        article_settings = shop.article_settings,
     )
 }
 
@@ -91,11 +99,14 @@ async fn works(shop: &Shop, books: &Books) {
 
     // One article, with its price.
     let ended = run(&world, ARTICLES, &[]).await;
-    let written = ended.funnel.count(Outcome::Created) + ended.funnel.count(Outcome::Updated);
-    assert_eq!(written, 1, "{pair}: {:#?}", ended.by_label);
-    let shown = (shop.article)(&in_shop, ARTICLE);
-    assert_eq!(shown.len(), 1, "{pair}: {ARTICLE} is there once");
-    assert_eq!(shown[0].name, "Vaas groen", "{pair}");
+    assert_eq!(ended.labels(Outcome::Created), [NEW], "{pair}: {:#?}", ended.by_label);
+    let bad = ended.funnel.count(Outcome::Rejected) + ended.funnel.count(Outcome::Parked);
+    assert_eq!(bad, 0, "{pair}: {:#?}", ended.by_label);
+    for (number, name) in [(ARTICLE, "Vaas groen"), (NEW, "Cursus breien (online)")] {
+        let shown = (shop.article)(&in_shop, number);
+        assert_eq!(shown.len(), 1, "{pair}: {number} is there once");
+        assert_eq!(shown[0].name, name, "{pair}");
+    }
 
     // Its stock: on the shelf, less what is promised.
     let ended = run(&world, STOCK, &[]).await;

@@ -12,6 +12,8 @@ pub struct Shop {
     pub switches: &'static str,
     /// Options of the connection.
     pub options: fn(&Handle) -> String,
+    /// Settings of the flow of articles.
+    pub article_settings: &'static str,
     /// A plain order from the Netherlands.
     pub order_id: &'static str,
     /// What was paid for it.
@@ -50,8 +52,9 @@ credentials: {{ key: ck_40e6269f8e005c6da0b6f94b649bc5b85f8294e1, secret: cs_685
             sandbox.woocommerce_url()
         )
     },
+    article_settings: "{}",
     order_id: "23",
-    order_total: "80.46",
+    order_total: "64.53",
     reference: |number| format!("WC-{number}"),
     article: |shop, sku| {
         let rows = shop.documents("products");
@@ -73,8 +76,9 @@ credentials: {{ public_key: kp9x27wq3m1dzt6r, secret_key: Vq8sL2nX0cT5rJ7bW1yE4u
             sandbox.ccv_shop_url()
         )
     },
+    article_settings: "{ product: { prices_include_tax: true } }",
     order_id: "23",
-    order_total: "0",
+    order_total: "63.07",
     reference: |number| format!("CCV-{number}"),
     article: |shop, sku| {
         let rows = shop.documents("products");
@@ -96,8 +100,9 @@ credentials: {{ token: 5b0c3f6e9d2a47c18e7f0a1b2c3d4e5f, partner_token: kpl-part
             sandbox.url("mijnwebwinkel")
         )
     },
+    article_settings: "{ product: { prices_include_tax: true } }",
     order_id: "2001",
-    order_total: "0",
+    order_total: "63.07",
     reference: |number| format!("MWW-{number}"),
     article: |shop, sku| {
         let rows = shop.documents("articles");

@@ -211,7 +211,11 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
             None
         }
     };
-    let (mut own_source, own_target, own_customer) = rows::split_user_rows(&flow.map);
+    let (mut own_source, own_target, mut own_customer) = rows::split_user_rows(&flow.map);
+    // In a flow of customers both ways of writing a row mean the customer.
+    if flow.entity == Entity::Customers {
+        own_customer.extend(own_target.iter().cloned());
+    }
     let original_rows = (flow.entity == Entity::Refunds).then(|| {
         let own_original = crate::refunds::split_rows(config, &flow, &mut own_source);
         keep(rows::compile(source_facts, Side::Source, Entity::Orders, None, &own_original, file))

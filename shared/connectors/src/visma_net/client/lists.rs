@@ -79,7 +79,9 @@ impl Client {
             None => (count(first, "totalCount"), wire::decimal(first, "metadata.maxPageSize")),
         };
         let most = most.and_then(|most| u32::try_from(most).ok()).filter(|most| *most > 0);
-        let read = u64::from(number) * u64::from(most.map_or(size, |most| most.min(size)));
+        // What came tells how far a page reaches where nothing else does.
+        let reach = most.unwrap_or(u32::try_from(rows.len()).unwrap_or(size)).min(size);
+        let read = u64::from(number) * u64::from(reach);
         // Without a count only an empty page ends a list: a page may have been cut down.
         let more = counted.is_none_or(|total| read < total);
         Ok(Page { rows, more, total: counted })
@@ -112,7 +114,9 @@ impl Client {
         // The link names a host of its own: the next page is asked for by its number.
         let linked = wire::field(&answer, "nextPage").is_some();
         let counted = total(&answer);
-        let read = u64::from(index + 1) * u64::from(size);
+        // A page that was cut down reaches as far as it has rows; after a last one that is short an empty one ends the list.
+        let reach = u64::from(size).min(rows.len() as u64);
+        let read = u64::from(index + 1) * reach;
         let more = !rows.is_empty() && (linked || counted.is_some_and(|total| read < total));
         Ok(Page { rows, more, total: counted })
     }
