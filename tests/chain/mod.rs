@@ -1,5 +1,6 @@
 //! The chain from shop to books on the embedded engine, against the sandboxes.
 
+mod ccv_shop;
 mod claims;
 pub mod consent;
 mod doctor;
