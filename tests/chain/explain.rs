@@ -45,12 +45,14 @@ async fn each_value_names_its_row_and_each_code_its_setting() {
     assert_eq!((vat.code.as_str(), vat.part, vat.key.as_str()), ("7", "table", "BE/0/exempt"));
     let terms = code(&told, "payment_terms");
     assert_eq!(terms.setting, "settings.payment_terms");
-    assert!(matches!(terms.part, "default" | "table"), "{terms:?}");
+    assert_eq!((terms.code.as_str(), terms.part, terms.key.as_str()), ("30", "table", "bacs"));
     assert_eq!(code(&told, "lines[0].item").part, "article_number");
     let guest = explained(&world, "27").await;
     let debtor = code(&guest, "default_customer");
     assert_eq!((debtor.code.as_str(), debtor.part, debtor.key.as_str()), ("10000", "when", "guest"));
     assert!(!told.customer.is_empty() && told.cents.is_some());
+    let sent = told.sent.iter().find(|row| row.path == "Description").unwrap();
+    assert_eq!((sent.own, &sent.value), (true, &json!("26")));
 }
 
 /// Puts a traced value where it belongs.

@@ -287,6 +287,30 @@ mod tests {
     }
 
     #[test]
+    fn each_code_follows_what_the_order_says() {
+        let settings: FlowSettings = serde_saphyr::from_str(
+            "{ payment_terms: { table: { ideal: \"30\" }, default: \"00\" }, \
+             shipping_method: { table: { flat_rate: \"POST\" } }, cost_center: { default: \"WEB\" }, \
+             vat_code: { table: { NL/19: \"4\", DE/19: \"12\" } }, cost_unit: { by_country: { DE: \"001\" } }, \
+             revenue_account: { by_country: { DE: \"8030\" }, default: \"8000\" } }",
+        )
+        .unwrap();
+        let mut order =
+            crate::testing::order(vec![crate::testing::product_line("10", "1.9", "19", "1")], "11.90", "1.90");
+        order.customer.shipping.country = "DE".into();
+        order.payment.method = "ideal".into();
+        order.shipping.method = "flat_rate".into();
+        decide_order_codes(&mut order, &settings, &facts(), None).unwrap();
+        assert_eq!((order.codes["payment_terms"].as_str(), order.codes["shipping_method"].as_str()), ("30", "POST"));
+        let line = &order.lines[0].codes;
+        for (name, code) in
+            [("vat_code", "12"), ("revenue_account", "8030"), ("cost_center", "WEB"), ("cost_unit", "001")]
+        {
+            assert_eq!(line[name], code, "{name}");
+        }
+    }
+
+    #[test]
     fn a_country_and_rate_without_a_vat_rule_says_which_row_to_add() {
         let mut order =
             crate::testing::order(vec![crate::testing::product_line("10", "1.9", "19", "1")], "11.90", "1.90");
