@@ -244,7 +244,7 @@ async fn fields_of_ones_own_reach_the_shop_free_ones_and_those_of_its_api() {
                target.purchase_note: '\"Bij \" ~ product.name'\n      target.menu_order: '7'\n";
     let world = world(own).await;
     world.run_flow(FLOW).await;
-    let vase = product(&world, "VAAS-GROEN");
-    assert_eq!((&vase["purchase_note"], &vase["menu_order"]), (&json!("Bij Vaas groen"), &json!(7)));
-    assert_eq!(vase["button_text"], "stuk");
+    let course = product(&world, "CURSUS-BREIEN");
+    assert_eq!((&course["purchase_note"], &course["menu_order"]), (&json!("Bij Cursus breien (online)"), &json!(7)));
+    assert_eq!(course["button_text"], "uur");
 }

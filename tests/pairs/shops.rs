@@ -100,7 +100,7 @@ credentials: {{ token: 5b0c3f6e9d2a47c18e7f0a1b2c3d4e5f, partner_token: kpl-part
             sandbox.url("mijnwebwinkel")
         )
     },
-    article_settings: "{ product: { prices_include_tax: true } }",
+    article_settings: r#"{ product: { prices_include_tax: true, fallback_category: ["Assortiment"] } }"#,
     order_id: "2001",
     order_total: "63.07",
     reference: |number| format!("MWW-{number}"),
