@@ -8,3 +8,4 @@ mod chain;
 mod chaos;
 mod features;
 mod layering;
+mod pairs;

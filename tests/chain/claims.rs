@@ -6,11 +6,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use koppel_core::NonEmpty;
 use koppel_core::error::RetryReason;
-use koppel_core::message::Header;
+use koppel_core::message::{Header, Step, Task};
 use koppel_core::ports::{Condition, Item, Key, Store, StoreError};
 use koppel_core::{Failure, Tenant};
 use koppel_flows::Engine;
 use koppel_flows::ledger::{self, LEASE};
+use koppel_flows::runs::{self, Scope};
+use koppel_flows::steps;
+use koppel_hosting::ReceivingQueue;
+use serde_json::json;
 use tokio::sync::Barrier;
 
 use super::world::{FLOW, World, yaml};
@@ -100,4 +104,56 @@ async fn of_writers_that_have_all_looked_one_gets_the_claim() {
     assert_eq!(winners(&engine, &key).await, 0, "a claim that lives");
     world.sandbox.clock().advance(LEASE + chrono::TimeDelta::seconds(1));
     assert_eq!(winners(&engine, &key).await, 1, "a claim that has ended");
+}
+
+/// Runs one step of what is queued for it, of one flow; what belongs to others goes back.
+async fn step(world: &World, step: Step, flow: &str) {
+    let queue = &world.embedded.queue;
+    for message in queue.receive(step, 10).await.expect("received") {
+        if message.body.contains(&format!("\"flow\":\"{flow}\"")) {
+            let task: Task = serde_json::from_str(&message.body).expect("a task");
+            steps::run_task(&world.embedded.engine, task).await.unwrap_or_else(|failure| panic!("{step}: {failure}"));
+            queue.ack(&message.receipt).await.expect("settled");
+        } else {
+            queue.retry_after(&message.receipt, std::time::Duration::ZERO, false).await.expect("back");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customer_that_an_order_creates_meanwhile_still_gets_what_the_shop_says() {
+    const CUSTOMERS: &str = "customers";
+    let world = World::new(|sandbox| {
+        let orders = yaml(sandbox).replace("      default_customer: { when: guest, code: \"10000\" }\n", "");
+        format!("{orders}  {CUSTOMERS}: {{ from: shop, to: books, entity: customers }}\n")
+    })
+    .await;
+    let shop = world.sandbox.woocommerce();
+    let mut jan = shop.documents("customers").into_iter().find(|row| row["email"] == "jan@example.test").expect("Jan");
+    jan["billing"]["city"] = json!("Verhuisdorp");
+    assert_eq!(shop.inspect("POST", "customers", &jan).0, 201);
+    // The flow of customers has looked, and found nobody.
+    let engine = &world.embedded.engine;
+    let run = runs::start(engine, &world.tenant, CUSTOMERS, Scope::default()).await.expect("starts").expect("a run");
+    for one in [Step::Fetch, Step::Map, Step::Check] {
+        step(&world, one, CUSTOMERS).await;
+    }
+    // An order, with the address of that day, is faster.
+    runs::start(engine, &world.tenant, FLOW, Scope::default()).await.expect("starts").expect("a run");
+    for one in [Step::Fetch, Step::Map, Step::Check, Step::Write] {
+        step(&world, one, FLOW).await;
+    }
+    let city = || {
+        let accounts = world.sandbox.exact().documents("Accounts");
+        let cities: Vec<String> = accounts
+            .iter()
+            .filter(|row| row["Email"] == "jan@example.test")
+            .map(|row| row["City"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        cities
+    };
+    assert_eq!(city(), ["Ons Dorp"], "the order has created him");
+    let ended = world.finish_flow(CUSTOMERS, run).await;
+    assert!(ended.funnel.adds_up(), "{}", ended.funnel);
+    assert_eq!(city(), ["Verhuisdorp"], "{:#?}", ended.by_label);
 }

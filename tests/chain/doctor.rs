@@ -175,13 +175,85 @@ async fn codes_that_the_books_do_not_have_or_do_not_let_use() {
         ("fee_item: \"TOESLAG\"", "fee_item: \"NIET-VERKOOP\"", "item_not_for_sale"),
         ("fee_item: \"TOESLAG\"", "fee_item: \"NERGENS\"", "unknown_item"),
         ("fee_item: \"TOESLAG\"", "fee_item: \"TOESLAG\"\n      journal: \"99\"", "unknown_journal"),
+        ("fee_item: \"TOESLAG\"", "fee_item: \"TOESLAG\"\n      journal: \"90\"", "journal_not_for_sales"),
+        ("fee_item: \"TOESLAG\"", "fee_item: \"TOESLAG\"\n      journal: \"75\"", "blocked_journal"),
         ("fee_item: \"TOESLAG\"", "fee_item: \"TOESLAG\"\n      revenue_account: \"8099\"", "unknown_revenue_account"),
+        ("fee_item: \"TOESLAG\"", "fee_item: \"TOESLAG\"\n      revenue_account: \"8040\"", "blocked_revenue_account"),
+        ("bacs: \"30\" }, default: \"00\"", "bacs: \"30\" }, default: \"0\"", "unknown_payment_terms"),
     ] {
-        let finding = only(&with(old, new).await).await;
+        let world = with(old, new).await;
+        for (resource, row) in [
+            (
+                "financial/Journals",
+                json!({"Code": "75", "Description": "Oud verkoopboek", "Type": 20, "IsBlocked": true}),
+            ),
+            (
+                "financial/GLAccounts",
+                json!({"Code": "8040", "Description": "Oude omzet", "Type": 110, "IsBlocked": true}),
+            ),
+        ] {
+            assert!(world.sandbox.exact().inspect("POST", &format!("rows/{resource}"), &row).0 < 300);
+        }
+        let finding = only(&world).await;
         assert_eq!(finding.cause.code, code);
         assert!(finding.cause.place.row.as_deref().unwrap().starts_with("settings."), "{finding:?}");
         assert_eq!(finding.cause.place.flow.as_deref(), Some("web-orders"));
     }
+}
+
+#[tokio::test]
+async fn an_invoice_without_a_journal() {
+    let invoice = "    document: sales-invoice\n";
+    let finding = only(&with("    document: sales-order\n", invoice).await).await;
+    assert_eq!((finding.cause.code.as_str(), finding.severity), ("missing_journal", Severity::Error));
+    assert_eq!(finding.cause.place.row.as_deref(), Some("settings.journal"));
+    let own = "    document: sales-invoice\n    map: { target.Journal: '\"70\"' }\n";
+    assert_eq!(codes(&with("    document: sales-order\n", own).await).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_division_that_is_blocked_or_closed() {
+    let world = World::new(yaml).await;
+    let exact = world.sandbox.exact();
+    let division = exact.documents("Divisions").remove(0);
+    // What the sandbox keeps of every row, and this resource does not have.
+    const UNKNOWN: [&str; 3] = ["Timestamp", "Modified", "Division"];
+    let put = |changes: serde_json::Value| {
+        let mut row = division.clone();
+        row.as_object_mut().unwrap().retain(|name, _| !UNKNOWN.contains(&name.as_str()));
+        row.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let (status, answer) = exact.inspect("POST", "rows/system/Divisions", &row);
+        assert!(status < 300, "{answer}");
+    };
+    put(json!({ "BlockingStatus": 1 }));
+    let finding = only(&world).await;
+    assert_eq!((finding.cause.code.as_str(), finding.severity), ("division_blocked", Severity::Error));
+    assert!(finding.cause.message.contains("123456") && finding.cause.message.contains('1'), "{finding:?}");
+    put(json!({ "ArchiveDate": "2025-01-31T00:00:00" }));
+    let finding = only(&world).await;
+    assert!(finding.cause.message.contains("archived since 2025-01-31"), "{finding:?}");
+    put(json!({}));
+    assert_eq!(codes(&world).await, Vec::<String>::new());
+    exact.set_switches(json!({ "forbidden_reason": "DivisionBlocked" })).unwrap();
+    let finding = only(&world).await;
+    assert_eq!(finding.cause.code, "division_blocked");
+    assert_eq!(finding.cause.place.connection.as_deref(), Some("books"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_rests_after_errors() {
+    let world = World::new(yaml).await;
+    let refused =
+        FaultRule::new(FaultAction::Status).path("salesorder/SalesOrders").method("POST").status(400).count(0);
+    world.sandbox.fault("exact-online", refused).unwrap();
+    world.run().await;
+    world.sandbox.exact().clear_faults();
+    let finding = only(&world).await;
+    assert_eq!((finding.cause.code.as_str(), finding.severity), ("endpoint_rests", Severity::Warning));
+    assert!(finding.cause.message.contains("salesorder/SalesOrders"), "{finding:?}");
+    assert_eq!(finding.cause.place.connection.as_deref(), Some("books"));
+    world.sandbox.clock().advance(TimeDelta::minutes(70));
+    assert_eq!(codes(&world).await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -238,7 +310,7 @@ async fn webhooks_that_are_not_registered_missing_or_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_day_with_too_few_calls_and_an_endpoint_that_rests() {
+async fn a_day_with_too_few_calls() {
     let world = with("    country: nl\n", "    country: nl\n    calls_per_day: 200\n").await;
     let every_minute =
         replaced(&world.sandbox, "    entity: orders\n", "    entity: orders\n    schedule: { every: 1m }\n")

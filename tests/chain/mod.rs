@@ -1,15 +1,21 @@
 //! The chain from shop to books on the embedded engine, against the sandboxes.
 
+mod asperion;
+pub mod both;
+mod both_ways;
 mod ccv_shop;
 mod claims;
 pub mod consent;
+mod customers;
 mod doctor;
 mod down;
 mod explain;
 mod faults;
 mod forgotten;
 mod gone;
+mod items;
 mod limits;
+mod mijnwebwinkel;
 mod missing;
 mod orders;
 mod plan;

@@ -3,7 +3,7 @@
 use koppel_core::outcome::Outcome;
 use koppel_flows::runs::Scope;
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::world::{World, yaml};
 
@@ -195,4 +195,28 @@ async fn every_document_type_is_posted_with_the_same_total() {
         let paid = ["24.20", "56.69", "64.53", "91.63", "119.80", "995"].map(|t| t.parse::<Decimal>().unwrap());
         assert_eq!(totals, paid, "{document}");
     }
+}
+
+#[tokio::test]
+async fn cost_centre_by_country_and_fields_of_ones_own_reach_the_books() {
+    let own = "      cost_center: { by_country: { BE: \"ALG\" }, default: \"WEB\" }\n      cost_unit: \"001\"\n    map:\n      \
+               custom.vat: source.meta[\"_billing_vat_number\"]\n      \
+               target.Remarks: '[\"Klant \" ~ order.customer.email, order.custom.vat] | join(\", \")'\n";
+    let world = World::new(|sandbox| format!("{}{own}", yaml(sandbox))).await;
+    world.run().await;
+    let orders = world.sales_orders();
+    let lines = world.sandbox.exact().documents("SalesOrderLines");
+    let of = |reference: &str| {
+        let id = &orders[reference]["OrderID"];
+        let found: Vec<_> = lines.iter().filter(|line| &line["OrderID"] == id).collect();
+        assert!(!found.is_empty(), "{reference} has lines");
+        found
+    };
+    for (reference, center) in [("WC-23", "WEB"), ("WC-26", "ALG")] {
+        for line in of(reference) {
+            assert_eq!((&line["CostCenter"], &line["CostUnit"]), (&json!(center), &json!("001")), "{reference}");
+        }
+    }
+    assert_eq!(orders["WC-26"]["Remarks"], "Klant inkoop@peeters.example.test, BE0123456789");
+    assert_eq!(orders["WC-23"]["Remarks"], "Klant jan@example.test");
 }

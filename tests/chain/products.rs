@@ -146,3 +146,105 @@ async fn an_article_is_there_from_its_first_day_to_its_last() {
     assert_eq!(ended.by_label["VOORJAAR-SJAAL"].outcome, Outcome::Created, "{:#?}", ended.by_label);
     assert_eq!(product(&world, "VOORJAAR-SJAAL")["status"], "publish");
 }
+
+/// Somebody deletes an item in the books.
+fn delete_item(world: &World, code: &str) -> String {
+    let items = world.sandbox.exact().documents("Items");
+    let item = items.into_iter().find(|row| row["Code"] == code).expect("the item");
+    let id = item["ID"].as_str().expect("an id").to_owned();
+    let (status, _) = world.sandbox.exact().inspect("DELETE", &format!("rows/logistics/Items/{id}"), &Value::Null);
+    assert_eq!(status, 204);
+    id
+}
+
+#[tokio::test]
+async fn an_article_that_is_deleted_is_hidden_once_and_is_shown_again_when_it_comes_back() {
+    let world = world("").await;
+    world.run_flow(FLOW).await;
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    world.sandbox.woocommerce().reset_calls();
+    let before = product(&world, "VAAS-GROEN");
+    let exact = world.sandbox.exact();
+    let item = exact.documents("Items").into_iter().find(|row| row["Code"] == "VAAS-GROEN").expect("the vase");
+    delete_item(&world, "VAAS-GROEN");
+    delete_item(&world, "CURSUS-BREIEN");
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.labels(Outcome::Updated), ["CURSUS-BREIEN", "VAAS-GROEN"], "{:#?}", ended.by_label);
+    assert_eq!(ended.by_label["VAAS-GROEN"].fields, ["status"]);
+    assert_eq!(
+        (ended.funnel.fetched, writes(&world)),
+        (2, 1),
+        "both in one batch: {:?}",
+        world.sandbox.woocommerce().calls()
+    );
+    let hidden = product(&world, "VAAS-GROEN");
+    assert_eq!(hidden["status"], "draft");
+    for field in ["name", "regular_price", "images", "categories", "description"] {
+        assert_eq!(hidden[field], before[field], "{field}");
+    }
+
+    // The feed tells it again: every run looks back. Nothing is written, and what a merchant does with it stays.
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!((ended.labels(Outcome::Skipped).len(), writes(&world)), (2, 1), "{:#?}", ended.by_label);
+
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    world.run_flow(FLOW).await;
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    put_item(&world, &item, json!({}));
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.labels(Outcome::Updated), ["VAAS-GROEN"], "{:#?}", ended.by_label);
+    assert_eq!(product(&world, "VAAS-GROEN")["status"], "publish");
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_deleted_article_is_a_setting() {
+    for (settings, status) in [("{ unpublished: private }", "private"), ("{ unpublished: leave }", "publish")] {
+        let world = world(&format!("    settings: {{ product: {settings} }}\n")).await;
+        world.run_flow(FLOW).await;
+        world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+        delete_item(&world, "VAAS-GROEN");
+        let ended = world.run_flow(FLOW).await;
+        assert_eq!(product(&world, "VAAS-GROEN")["status"], status, "{:#?}", ended.by_label);
+        assert_eq!(ended.funnel.fetched, 1);
+    }
+    let world = world("    settings: { update: { status: false } }\n").await;
+    world.run_flow(FLOW).await;
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    delete_item(&world, "VAAS-GROEN");
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.labels(Outcome::Skipped).len(), 1, "{:#?}", ended.by_label);
+    assert_eq!(product(&world, "VAAS-GROEN")["status"], "publish", "the status is left to the shop");
+}
+
+#[tokio::test]
+async fn an_article_that_was_made_anew_under_its_number_is_not_hidden_with_the_old_one() {
+    let world = world("").await;
+    world.run_flow(FLOW).await;
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    let exact = world.sandbox.exact();
+    let mut item = exact.documents("Items").into_iter().find(|row| row["Code"] == "VAAS-GROEN").expect("the vase");
+    delete_item(&world, "VAAS-GROEN");
+    item["ID"] = json!("11111111-2222-4333-8444-555555555555");
+    put_item(&world, &item, json!({ "Description": "Vaas groen, nieuw" }));
+    world.sandbox.woocommerce().reset_calls();
+    let ended = world.run_flow(FLOW).await;
+    let now = product(&world, "VAAS-GROEN");
+    assert_eq!(
+        (&now["status"], &now["name"]),
+        (&json!("publish"), &json!("Vaas groen, nieuw")),
+        "{:#?}",
+        ended.by_label
+    );
+    assert_eq!((ended.funnel.fetched, writes(&world)), (2, 1), "{:#?}", ended.by_label);
+}
+
+#[tokio::test]
+async fn fields_of_ones_own_reach_the_shop_free_ones_and_those_of_its_api() {
+    let own = "    map:\n      custom.search_code: source.SearchCode\n      target.button_text: product.custom.search_code\n      \
+               target.purchase_note: '\"Bij \" ~ product.name'\n      target.menu_order: '7'\n";
+    let world = world(own).await;
+    world.run_flow(FLOW).await;
+    let vase = product(&world, "VAAS-GROEN");
+    assert_eq!((&vase["purchase_note"], &vase["menu_order"]), (&json!("Bij Vaas groen"), &json!(7)));
+    assert_eq!(vase["button_text"], "VAAS-GROEN");
+}

@@ -123,3 +123,37 @@ async fn an_order_on_its_way_to_the_books_is_taken_off() {
     world.run_flow(FLOW).await;
     assert_eq!(product(&world, "MOK-WIT")["stock_quantity"], json!(200 - asked));
 }
+
+#[tokio::test]
+async fn stock_of_an_article_that_the_shop_gets_later_follows_by_itself() {
+    let options = Options::default().switch("exact-online", json!({ "minute_limit": null }));
+    let world = World::with(options, std::path::Path::new(embedded::IN_MEMORY), |sandbox| {
+        let connections = connections_yaml(sandbox);
+        format!(
+            "{connections}    variants: {{ field: FreeTextField_01 }}\n    attributes: {{ Kleur: FreeTextField_03, Maat: FreeTextField_04 }}\n\
+             flows:\n  {FLOW}: {{ from: books, to: shop, entity: stock }}\n  articles:\n    from: books\n    to: shop\n    entity: products\n\
+             \x20   filter: {{ where: 'source.ItemGroupCode == \"KLEDING\"' }}\n"
+        )
+    })
+    .await;
+    seed(&world);
+    let ended = world.run_flow(FLOW).await;
+    assert_eq!(ended.by_label["TRUI-ROOD-S"].outcome, Outcome::Skipped, "{:#?}", ended.by_label);
+    let waiting = async || {
+        let list = koppel_flows::waiting::list(&world.embedded.engine, &world.tenant, FLOW).await.expect("list");
+        list.into_iter().map(|waiting| waiting.label).filter(|label| label.starts_with("TRUI")).collect::<Vec<_>>()
+    };
+    assert!(waiting().await.is_empty(), "an article of the books alone is nothing to wait for");
+
+    // Half an hour later nothing of its stock has changed, and the article comes.
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    let articles = world.run_flow("articles").await;
+    assert_eq!(articles.by_label["TRUI"].outcome, Outcome::Created, "{:#?}", articles.by_label);
+    assert!(waiting().await.contains(&"TRUI-ROOD-S".to_owned()), "{:?}", waiting().await);
+    world.host.schedule().await;
+    world.drain().await;
+    let variations = world.sandbox.woocommerce().documents("variations");
+    let small = variations.iter().find(|row| row["sku"] == "TRUI-ROOD-S").expect("the variation");
+    assert_eq!((&small["manage_stock"], small["stock_quantity"].is_i64()), (&json!(true), true), "{small}");
+    assert!(waiting().await.is_empty(), "{:?}", waiting().await);
+}

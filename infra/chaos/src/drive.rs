@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use koppel_core::Failure;
 use koppel_core::error::RetryReason;
 use koppel_core::message::{Step, Task};
+use koppel_flows::waiting::Waiting;
 use koppel_flows::{Engine, connections, runs, steps, waiting};
 use koppel_hosting::{Received, ReceivingQueue};
 
@@ -16,7 +17,7 @@ use crate::ChaosError;
 use crate::dice::Dice;
 use crate::gate::Stop;
 use crate::weather;
-use crate::world::{FLOW, World};
+use crate::world::{FLOW, FLOWS, World};
 
 /// Hosts that work at the same time.
 const HOSTS: usize = 3;
@@ -89,7 +90,7 @@ impl Drive {
             self.jump();
             self.live()?;
             let idle = self.round().await?;
-            if gates > enough || (idle && self.world.shop.is_closed() && self.is_quiet().await?) {
+            if gates > enough || (idle && self.is_over() && self.is_quiet().await?) {
                 return Ok(());
             }
         }
@@ -102,17 +103,15 @@ impl Drive {
         let calm_since = self.now();
         while self.now() - calm_since < REST_WITHIN {
             self.live()?;
-            if !self.round().await? || !self.world.shop.is_closed() {
+            if !self.round().await? || !self.is_over() {
                 continue;
             }
-            let engine = &self.world.embedded.engine;
-            let state = runs::state(engine, &self.world.tenant, FLOW).await?;
-            if state.open_run.is_some() || !self.queues_are_empty().await? {
+            if self.has_open_runs().await? || !self.queues_are_empty().await? {
                 continue;
             }
-            let waits = waiting::list(engine, &self.world.tenant, FLOW).await?;
+            let waits = self.waits().await?;
             // What was modified last was read by a run that began after it.
-            if waits.is_empty() && state.cursor.is_some_and(|cursor| cursor > calm_since) {
+            if waits.is_empty() && self.all_read_since(calm_since).await? {
                 return Ok(true);
             }
             let due = waits.iter().filter_map(|waiting| waiting.due_at).min();
@@ -126,9 +125,44 @@ impl Drive {
         Ok(false)
     }
 
-    /// What happens in the shop, and what it tells of it.
+    /// Nothing happens in the systems any more.
+    fn is_over(&self) -> bool {
+        self.world.shop.is_closed() && self.world.kept.is_done()
+    }
+
+    async fn has_open_runs(&self) -> Result<bool, ChaosError> {
+        for flow in FLOWS {
+            let state = runs::state(&self.world.embedded.engine, &self.world.tenant, flow).await?;
+            if state.open_run.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn all_read_since(&self, moment: DateTime<Utc>) -> Result<bool, ChaosError> {
+        for flow in FLOWS {
+            let state = runs::state(&self.world.embedded.engine, &self.world.tenant, flow).await?;
+            if state.cursor.is_none_or(|cursor| cursor <= moment) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Records of all flows that wait.
+    async fn waits(&self) -> Result<Vec<Waiting>, ChaosError> {
+        let mut all = Vec::new();
+        for flow in FLOWS {
+            all.extend(waiting::list(&self.world.embedded.engine, &self.world.tenant, flow).await?);
+        }
+        Ok(all)
+    }
+
+    /// What happens in the systems, and what the shop tells of it.
     fn live(&mut self) -> Result<(), ChaosError> {
         self.world.shop.live(&self.world.sandbox)?;
+        self.world.kept.live(&self.world.sandbox)?;
         let changed = std::mem::take(&mut self.world.shop.changed);
         let now = self.now();
         self.world.post.take_in(changed, now, &self.world.chaos);
@@ -341,7 +375,7 @@ impl Drive {
     async fn show(&self) -> Result<(), ChaosError> {
         let (engine, tenant) = (&self.world.embedded.engine, &self.world.tenant);
         let state = runs::state(engine, tenant, FLOW).await?;
-        let waits = waiting::list(engine, tenant, FLOW).await?;
+        let waits = self.waits().await?;
         let mut depths = Vec::new();
         for step in Step::QUEUED {
             let depth = self.world.embedded.queue.depth(step).await?;
@@ -375,13 +409,8 @@ impl Drive {
     }
 
     async fn is_quiet(&self) -> Result<bool, ChaosError> {
-        let engine = &self.world.embedded.engine;
-        let state = runs::state(engine, &self.world.tenant, FLOW).await?;
         // Cheap questions first: this is asked whenever nothing can be done.
-        if state.open_run.is_some() || !self.world.post.is_empty() {
-            return Ok(false);
-        }
-        if !waiting::list(engine, &self.world.tenant, FLOW).await?.is_empty() {
+        if !self.world.post.is_empty() || self.has_open_runs().await? || !self.waits().await?.is_empty() {
             return Ok(false);
         }
         Ok(self.world.sandbox.exact().documents("SalesOrders").len() >= self.world.orders * 9 / 10)

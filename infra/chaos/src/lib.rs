@@ -1,4 +1,5 @@
-//! Proof under faults: whatever goes wrong, every eligible order of the shop is in the books once and to the cent.
+//! Proof under faults: whatever goes wrong, every eligible order and refund of the shop is in the books once and to the cent,
+//! every article of the books is in the shop once with its price and stock, and every customer once with its address.
 //!
 //! A world is a sandbox, an embedded engine and a few hosts that work on it. One thread polls everything, and every side
 //! effect of a step is a gate where the harness decides by seed: go on, fail, fail after the effect, crash, fall asleep
@@ -7,6 +8,7 @@
 pub mod dice;
 pub mod drive;
 pub mod gate;
+pub mod kept;
 pub mod ports;
 pub mod post;
 pub mod report;

@@ -15,13 +15,17 @@ pub struct Report {
     pub seeds: Vec<u64>,
     /// Orders that had to arrive.
     pub orders: u64,
+    /// Refunds that had to arrive.
+    pub refunds: u64,
+    /// Articles, with their stock, and customers that had to be kept in step.
+    pub kept: u64,
     /// Faults that were injected.
     pub faults_injected: u64,
     /// The same by kind.
     pub faults_by_kind: BTreeMap<String, u64>,
-    /// Orders that are not in the books.
+    /// What is not where it must be, or not as it must be: orders, refunds, articles, customers.
     pub lost: u64,
-    /// Orders that are there more than once.
+    /// Orders, refunds and articles that are there more than once.
     pub duplicated: u64,
     /// Customers that are there more than once.
     pub customers_duplicated: u64,
@@ -64,13 +68,13 @@ impl Report {
         }
     }
 
-    /// An order is not there.
+    /// Something is not there, or is not as it should be.
     pub fn lost(&mut self, seed: u64, what: String) {
         self.lost += 1;
         self.tell(seed, what);
     }
 
-    /// An order is there more than once.
+    /// Something is there more than once.
     pub fn duplicated(&mut self, seed: u64, what: String) {
         self.duplicated += 1;
         self.tell(seed, what);
@@ -107,6 +111,8 @@ impl Report {
         }
         for (sum, one) in [
             (&mut self.orders, other.orders),
+            (&mut self.refunds, other.refunds),
+            (&mut self.kept, other.kept),
             (&mut self.faults_injected, other.faults_injected),
             (&mut self.lost, other.lost),
             (&mut self.duplicated, other.duplicated),
@@ -143,7 +149,9 @@ impl Report {
         row("consents given again", self.consents);
         row("customers in the books", self.customers);
         row("orders that had to arrive", self.orders);
-        row("lost", self.lost);
+        row("refunds that had to arrive", self.refunds);
+        row("articles and customers in step", self.kept);
+        row("lost, or not as they should be", self.lost);
         row("there twice", self.duplicated);
         row("customers there twice", self.customers_duplicated);
         row("other totals", self.cent_mismatches);

@@ -89,6 +89,30 @@ impl Shop {
         }
         put(&sandbox.woocommerce(), &changed)?;
         self.changed.extend(changed);
+        self.give_back(sandbox)
+    }
+
+    /// Some of what was paid is paid back: a part of it, so that the order stays what it was.
+    fn give_back(&mut self, sandbox: &Handle) -> Result<(), ChaosError> {
+        for _ in 0..2 {
+            if self.known.is_empty() {
+                continue;
+            }
+            // From now on nobody changes this order: what is stored knows of its refund.
+            let order = self.known.swap_remove(self.dice.index(self.known.len()));
+            let total: Decimal = text(&order["total"]).parse().unwrap_or_default();
+            let cents = self.dice.signed(1, 500);
+            let amount = Decimal::new(cents, 2);
+            if amount >= total {
+                continue;
+            }
+            let path = format!("orders/{}/refunds", text(&order["id"]));
+            let body = json!({ "amount": amount.to_string(), "reason": "Kras", "api_refund": false });
+            let (status, answer) = sandbox.woocommerce().inspect("POST", &path, &body);
+            if status >= 300 {
+                return Err(ChaosError::Other(format!("the shop refused a refund: {answer}")));
+            }
+        }
         Ok(())
     }
 }
@@ -143,4 +167,15 @@ pub fn eligible(shop: &Inspector) -> Vec<(String, Decimal)> {
 /// A value as its text.
 pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned())
+}
+
+/// Reference and amount of every refund that must be in the books.
+pub fn given_back(shop: &Inspector) -> Vec<(String, Decimal)> {
+    let passes: std::collections::BTreeSet<String> = eligible(shop).into_iter().map(|(number, _)| number).collect();
+    let refund = |row: &Value| {
+        let order = text(&row["parent_id"]);
+        let amount: Decimal = text(&row["amount"]).parse().ok()?;
+        passes.contains(&order).then(|| (format!("WC-{order}-R{}", text(&row["id"])), amount))
+    };
+    shop.documents("refunds").iter().filter_map(refund).collect()
 }

@@ -34,6 +34,10 @@ pub fn change(sandbox: &Handle, chaos: &Chaos, dice: &mut Dice) {
                 rules.push(with(FaultRule::new(FaultAction::AnswerLost).method("POST").path(path), percent(4)));
             }
             rules.push(throttled(chaos, dice));
+        } else {
+            // Batches of the shop take longest, so their answers are lost most.
+            rules.push(with(FaultRule::new(FaultAction::AnswerLost).method("POST").path("batch"), percent(8)));
+            rules.push(with(FaultRule::new(FaultAction::ConnectionReset).method("POST").path("batch"), percent(4)));
         }
         for mut rule in rules {
             rule.seed = dice.roll();

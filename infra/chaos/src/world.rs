@@ -16,13 +16,16 @@ use serde_json::json;
 
 use crate::ChaosError;
 use crate::gate::Chaos;
+use crate::kept::{Kept, OURS};
 use crate::ports::{FaultyBus, FaultyQueue, FaultyStore, FaultyVault};
 use crate::post::Post;
 use crate::shop::{Shop, text};
 use crate::systems::FaultySystems;
 
-/// The flow of every world.
+/// The flow of orders of every world.
 pub const FLOW: &str = "web-orders";
+/// All flows of every world.
+pub const FLOWS: [&str; 5] = [FLOW, "refunds", "articles", "stock", "customers"];
 const SHOP_KEY: &str = "ck_40e6269f8e005c6da0b6f94b649bc5b85f8294e1";
 const SHOP_SECRET: &str = "cs_68568b8871d2d70d583699ea3665e0297f6ebe28";
 /// A host here dies a hundred times as often as any real one; what is tested is what the steps do about it.
@@ -54,6 +57,8 @@ pub struct World {
     pub chaos: Arc<Chaos>,
     /// What the shop still has to come.
     pub shop: Shop,
+    /// What is kept in step, and still changes.
+    pub kept: Kept,
     /// What the shop has told and did not arrive yet.
     pub post: Post,
     /// Whose data it is.
@@ -77,8 +82,9 @@ impl World {
         let embedded = embedded::open(Path::new(embedded::IN_MEMORY), clock, &options, koppel_hosting::connectors)?;
         let chaos = Arc::new(Chaos::new(seed, sandbox.clock().clone()));
         let shop = Shop::open(seed, orders, &sandbox)?;
+        let kept = Kept::open(seed, orders, &sandbox)?;
         let post = Post::new(seed, None);
-        let mut world = Self { seed, orders, sandbox, embedded, chaos, shop, post, tenant: Tenant::default() };
+        let mut world = Self { seed, orders, sandbox, embedded, chaos, shop, kept, post, tenant: Tenant::default() };
         world.apply().await?;
         world.consent().await?;
         if has_webhooks(seed) {
@@ -176,6 +182,20 @@ fn yaml(seed: u64, sandbox: &Handle) -> String {
     } else {
         "schedule: { every: 5m }"
     };
+    // What decides orders decides what credits them.
+    let settings = format!(
+        r#"
+      vat_code:
+        table: {{ NL/21: "4", NL/9: "2", NL/0: "0", DE/19: "12", DE/7: "14", DE/0: "0", BE/21: "13", BE/0: "0", exempt: "7" }}
+      payment_terms: {{ table: {{ bacs: "30" }}, default: "00" }}
+      {guests}
+      default_item: "DIVERS"
+      shipping_item: "VERZENDKOSTEN"
+      fee_item: "TOESLAG"
+      discount_item: "KORTING"
+      rounding: {{ line: true, item: "AFRONDING", vat_code: "0", max: "0.25" }}
+"#
+    );
     format!(
         r#"
 connections:
@@ -199,16 +219,38 @@ flows:
     {schedule}
     webhook: {webhook}
     filter: {{ status: [processing, completed, on-hold], where: 'source.total | number > 0' }}
+    settings:{settings}
+  refunds:
+    from: shop
+    to: books
+    entity: refunds
+    document: sales-order
+    since: 2026-01-01
+    lanes: {lanes}
+    schedule: {{ every: 11m }}
     settings:
-      vat_code:
-        table: {{ NL/21: "4", NL/9: "2", NL/0: "0", DE/19: "12", DE/7: "14", DE/0: "0", BE/21: "13", BE/0: "0", exempt: "7" }}
-      payment_terms: {{ table: {{ bacs: "30" }}, default: "00" }}
-      {guests}
-      default_item: "DIVERS"
-      shipping_item: "VERZENDKOSTEN"
-      fee_item: "TOESLAG"
-      discount_item: "KORTING"
-      rounding: {{ line: true, item: "AFRONDING", vat_code: "0", max: "0.25" }}
+      refund_item: "DIVERS"{settings}
+  articles:
+    from: books
+    to: shop
+    entity: products
+    schedule: {{ every: 13m }}
+    filter: {{ where: 'source.Code | starts_with("{OURS}")' }}
+  stock:
+    from: books
+    to: shop
+    entity: stock
+    schedule: {{ every: 9m }}
+    filter: {{ where: 'source.ItemCode | starts_with("{OURS}")' }}
+  customers:
+    from: shop
+    to: books
+    entity: customers
+    schedule: {{ every: 17m }}
+    filter: {{ where: 'source.billing.country == "NL"' }}
+    settings:
+      vat_code: {{ default: "4" }}
+      payment_terms: {{ default: "30" }}
 "#,
         shop = sandbox.woocommerce_url(),
         books = sandbox.exact_online_url(),

@@ -17,6 +17,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub mod accountview;
+pub mod asperion;
 pub mod catalogue;
 pub mod ccv_shop;
 pub mod clock;
@@ -26,12 +28,14 @@ pub mod fetch;
 pub mod host;
 pub mod inspect;
 pub mod message;
+pub mod mijnwebwinkel;
 pub mod pictures;
 pub mod registry;
 pub mod server;
 pub mod state;
 mod text;
 pub mod tls;
+pub mod visma_net;
 pub mod woocommerce;
 
 pub use catalogue::{Article, generate_articles};
@@ -231,6 +235,34 @@ impl Handle {
         self.url("ccv-shop")
     }
 
+    /// Address of Asperion.
+    pub fn asperion_url(&self) -> &str {
+        self.url("asperion")
+    }
+
+    /// A look inside Asperion.
+    ///
+    /// # Panics
+    /// When it was not started.
+    #[allow(clippy::expect_used)]
+    pub fn asperion(&self) -> Inspector {
+        self.system("asperion").expect("the sandbox was started without asperion")
+    }
+
+    /// Address of Visma.net: Visma Connect, the ERP service and the sales order service.
+    pub fn visma_net_url(&self) -> &str {
+        self.url("visma-net")
+    }
+
+    /// A look inside Visma.net.
+    ///
+    /// # Panics
+    /// When it was not started.
+    #[allow(clippy::expect_used)]
+    pub fn visma(&self) -> Inspector {
+        self.system("visma-net").expect("the sandbox was started without visma-net")
+    }
+
     /// Address of Exact Online.
     pub fn exact_online_url(&self) -> &str {
         self.url("exact-online")
@@ -376,7 +408,14 @@ impl Inspector {
     pub fn add_catalogue(&self) -> Result<(), SandboxError> {
         const SIGN: &str = "VAAS-GROEN";
         let is_there = |table: &str, field: &str| self.documents(table).iter().any(|row| row[field] == SIGN);
-        if is_there("products", "sku") || is_there("products", "productnumber") || is_there("Items", "Code") {
+        if is_there("products", "sku")
+            || is_there("products", "productnumber")
+            || is_there("articles", "sku")
+            || is_there("ARTICLE", "ART_CODE")
+            || is_there("articles", "code")
+            || is_there("inventory", "inventoryNumber")
+            || is_there("Items", "Code")
+        {
             return Ok(());
         }
         match self.inspect("POST", "catalogue", &serde_json::json!({})) {

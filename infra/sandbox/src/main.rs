@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Parser, Subcommand};
 use koppel_sandbox::registry::{SYSTEMS, find};
-use koppel_sandbox::{Options, Sandbox, SandboxError, ccv_shop, exact_online, woocommerce};
+use koppel_sandbox::{
+    Options, Sandbox, SandboxError, accountview, asperion, ccv_shop, exact_online, mijnwebwinkel, visma_net,
+    woocommerce,
+};
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -142,6 +145,27 @@ async fn serve(args: Serve) -> Result<(), SandboxError> {
                 "ccv-shop" => {
                     println!("  public key {}  secret {}", ccv_shop::keys()[0].public, ccv_shop::keys()[0].secret)
                 }
+                "mijnwebwinkel" => {
+                    println!("  token {}  partner token {}", mijnwebwinkel::STORE_TOKEN, mijnwebwinkel::PARTNER_TOKEN)
+                }
+                "accountview" => println!(
+                    "  company {}  client id {}  client secret {}",
+                    accountview::COMPANY,
+                    accountview::CLIENT_ID,
+                    accountview::CLIENT_SECRET
+                ),
+                "asperion" => println!(
+                    "  administration {}  client id {}  client secret {}",
+                    asperion::ADMINISTRATION,
+                    asperion::CLIENT_ID,
+                    asperion::CLIENT_SECRET
+                ),
+                "visma-net" => println!(
+                    "  client id {}  client secret {}  tenant {}",
+                    visma_net::CLIENT_ID,
+                    visma_net::CLIENT_SECRET,
+                    visma_net::TENANT_ID
+                ),
                 "exact-online" => println!(
                     "  division {}  client id {}  client secret {}",
                     exact_online::DIVISION,

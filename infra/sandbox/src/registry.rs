@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::host::System;
-use crate::{SandboxError, ccv_shop, exact_online, woocommerce};
+use crate::{SandboxError, accountview, asperion, ccv_shop, exact_online, mijnwebwinkel, visma_net, woocommerce};
 
 /// What a system gets to start with.
 pub struct Start<'a> {
@@ -36,6 +36,10 @@ pub const SYSTEMS: &[Registration] = &[
     Registration { name: "woocommerce", port: 18081, build: woocommerce::build },
     Registration { name: "ccv-shop", port: 18083, build: ccv_shop::build },
     Registration { name: "exact-online", port: 18082, build: exact_online::build },
+    Registration { name: "mijnwebwinkel", port: 18085, build: mijnwebwinkel::build },
+    Registration { name: "accountview", port: 18086, build: accountview::build },
+    Registration { name: "asperion", port: 18087, build: asperion::build },
+    Registration { name: "visma-net", port: 18084, build: visma_net::build },
 ];
 
 /// The line of a system.

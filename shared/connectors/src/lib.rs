@@ -3,8 +3,12 @@
 //!
 //! [`http`] is the kit they are built on; each system is a folder with the same file names; [`registry`] lists them.
 
+pub mod accountview;
+pub mod asperion;
 pub mod ccv_shop;
 pub mod exact_online;
 pub mod http;
+pub mod mijnwebwinkel;
 pub mod registry;
+pub mod visma_net;
 pub mod woocommerce;

@@ -29,7 +29,7 @@ use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
 use crate::http::budget::CallBudget;
-use crate::{ccv_shop, exact_online, woocommerce};
+use crate::{accountview, asperion, ccv_shop, exact_online, mijnwebwinkel, visma_net, woocommerce};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
 type MakeTarget = fn(&Connection, &Deps) -> Result<Arc<dyn Target>, Failure>;
@@ -86,6 +86,34 @@ pub static SYSTEMS: &[SystemEntry] = &[
         source: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
         target: Some(|connection, deps| Ok(Arc::new(exact_online::ExactOnline::new(connection, deps)?))),
         consent: Some(|connection, deps| Ok(Arc::new(exact_online::auth::token_keeper(connection, deps)?))),
+        webhooks: None,
+    },
+    SystemEntry {
+        facts: &mijnwebwinkel::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(mijnwebwinkel::MijnWebwinkelSource::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(mijnwebwinkel::MijnWebwinkelTarget::new(connection, deps)?))),
+        consent: None,
+        webhooks: None,
+    },
+    SystemEntry {
+        facts: &accountview::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(accountview::AccountView::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(accountview::AccountView::new(connection, deps)?))),
+        consent: Some(|connection, deps| Ok(Arc::new(accountview::auth::token_keeper(connection, deps)?))),
+        webhooks: None,
+    },
+    SystemEntry {
+        facts: &asperion::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(asperion::Asperion::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(asperion::Asperion::new(connection, deps)?))),
+        consent: Some(|connection, deps| Ok(Arc::new(asperion::auth::token_keeper(connection, deps)?))),
+        webhooks: None,
+    },
+    SystemEntry {
+        facts: &visma_net::FACTS,
+        source: Some(|connection, deps| Ok(Arc::new(visma_net::VismaNet::new(connection, deps)?))),
+        target: Some(|connection, deps| Ok(Arc::new(visma_net::VismaNet::new(connection, deps)?))),
+        consent: None,
         webhooks: None,
     },
 ];

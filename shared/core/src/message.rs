@@ -142,7 +142,10 @@ impl Task {
     fn keys(&self) -> Box<dyn Iterator<Item = &RecordKey> + '_> {
         match self {
             Self::Fetch(task) => Box::new(task.ids.iter()),
-            Self::Map(task) => Box::new(task.records.iter().map(|record| &record.key)),
+            Self::Map(task) => {
+                let gone = task.gone.iter().map(|gone| &gone.key);
+                Box::new(task.records.iter().map(|record| &record.key).chain(gone))
+            }
             Self::Check(task) => Box::new(task.records.iter().map(|record| &record.key)),
             Self::Write(task) => Box::new(task.decisions.iter().map(|decision| &decision.record.key)),
         }
@@ -195,6 +198,18 @@ pub struct MapTask {
     pub header: Header,
     /// The records.
     pub records: Vec<SourceRecord>,
+    /// Records that are there no longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Gone>,
+}
+
+/// A record that the source has no longer, and whose end the target must be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Identity in the source.
+    pub key: RecordKey,
+    /// Natural key in the target, as it was delivered.
+    pub number: String,
 }
 
 /// A record with its canonical document.
@@ -211,6 +226,9 @@ pub struct MappedRecord {
     /// Things a person should know that did not stop the record.
     #[serde(default)]
     pub warnings: Vec<Cause>,
+    /// The source has it no longer: the document holds its key and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// Check a chunk of documents.
@@ -320,7 +338,7 @@ mod tests {
             modified_at: None,
             raw: serde_json::from_str(r#"{"price":9.950000000000001,"id":9007199254740993}"#).unwrap(),
         };
-        let task = Task::Map(MapTask { header, records: vec![record] });
+        let task = Task::Map(MapTask { header, records: vec![record], gone: Vec::new() });
         let text = serde_json::to_string(&task).unwrap();
         assert!(text.starts_with(r#"{"type":"map.v1","body""#), "{text}");
         assert!(text.contains("9.950000000000001") && text.contains("9007199254740993"), "{text}");
@@ -345,7 +363,7 @@ mod tests {
                 chunk: "page-0-0-0".into(),
                 lane: 0,
             };
-            Task::Map(MapTask { header, records: keys.iter().map(record).collect() }).dedup_id()
+            Task::Map(MapTask { header, records: keys.iter().map(record).collect(), gone: Vec::new() }).dedup_id()
         };
         assert_eq!(task(&["1", "2"]), task(&["1", "2"]));
         assert_ne!(task(&["1", "2"]), task(&["1", "2", "3"]));

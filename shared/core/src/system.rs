@@ -42,6 +42,12 @@ impl SystemFacts {
     pub fn rows_for(&self, side: Side, entity: Entity, document: Option<DocumentType>) -> Option<&'static RowsFile> {
         self.rows.iter().find(|r| r.side == side && r.entity == entity && r.document == document)
     }
+
+    /// The lines of this document are amounts on accounts, without articles: a booking always, and every document of a
+    /// system that has no list of items to refer to.
+    pub fn posts_amounts(&self, document: Option<DocumentType>) -> bool {
+        document == Some(DocumentType::FinancialEntry) || !self.lookups.contains(&Lookup::Item)
+    }
 }
 
 /// Shop or ERP.
@@ -214,6 +220,8 @@ pub enum TaxRounding {
 pub struct Limits {
     /// Calls a minute.
     pub calls_per_minute: Option<u32>,
+    /// Calls an hour.
+    pub calls_per_hour: Option<u32>,
     /// Calls a day.
     pub calls_per_day: Option<u32>,
     /// Error answers an hour and endpoint that are still safe.

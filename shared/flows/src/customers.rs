@@ -31,6 +31,10 @@ pub fn complete(customer: &mut Customer, settings: &FlowSettings) -> Result<(), 
     ] {
         settings::decide_into(&mut customer.codes, lookup, setting, sources, &country);
     }
+    // Who has classes of prices named in the target belongs to one of them there; others keep their group.
+    if !settings.price.classes.is_empty() {
+        customer.price_class = settings.price.classes.get(&customer.price_class).cloned().unwrap_or_default();
+    }
     Ok(())
 }
 
@@ -56,6 +60,14 @@ mod tests {
         assert_eq!(customer.codes["vat_code"], "12");
         assert_eq!(customer.codes["payment_terms"], "30");
         assert!(customer.company.is_none());
+        assert_eq!(customer.price_class, "wholesale");
+        let named: FlowSettings =
+            serde_saphyr::from_str("{ price: { classes: { DEALER: wholesale_customer } } }").unwrap();
+        for (class, role) in [("DEALER", "wholesale_customer"), ("VIP", "")] {
+            customer.price_class = class.into();
+            complete(&mut customer, &named).unwrap();
+            assert_eq!(customer.price_class, role);
+        }
         let failure = complete(&mut Customer::default(), &settings).unwrap_err();
         assert_eq!(failure.cause().code, "missing_email");
     }

@@ -18,6 +18,9 @@ use crate::runs::{put, read_required};
 /// How long a claim protects its owner: longer than the slowest call, because no call may begin that could outlive it.
 pub const LEASE: TimeDelta = TimeDelta::seconds(90);
 
+/// Content hash of a record whose end the target was told.
+pub const TOLD_GONE: &str = "gone";
+
 /// State of one record in one flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,7 @@
 //! The steps of the chain as plain types over ports, and everything they decide with: configuration, settings, proof
 //! of cents, ledger, trail. No engine and no connector is known here.
 
+mod absent;
 pub mod alerts;
 mod canonical;
 pub mod catalogue;
@@ -21,6 +22,7 @@ mod origin;
 mod owners;
 pub mod pace;
 pub mod plan;
+mod prices;
 pub mod privacy;
 mod products;
 mod rates;

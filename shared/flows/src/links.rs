@@ -24,6 +24,15 @@ pub struct StoredLink {
     pub link: Option<CustomerLink>,
     /// Hash of the payload that was last sent or seen.
     pub content_hash: String,
+    /// It was sent: the target has that content. What was only seen came with an order of a customer that was there.
+    pub written: bool,
+}
+
+impl StoredLink {
+    /// The target has this content, as far as it was written from here.
+    pub fn has(&self, content_hash: &str) -> bool {
+        self.written && self.content_hash == content_hash
+    }
 }
 
 /// Key under which a customer's link is kept.

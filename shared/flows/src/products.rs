@@ -6,7 +6,8 @@ use koppel_core::document::{Category, Product, ProductKind};
 use koppel_core::error::{Cause, Failure};
 use rust_decimal::Decimal;
 
-use crate::config::ProductSettings;
+use crate::config::{ProductSettings, Setting};
+use crate::settings;
 
 /// Decimals of a price that was computed from one with or without tax.
 const PRICE_DECIMALS: u32 = 4;
@@ -64,6 +65,14 @@ fn check_numbers(product: &Product) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The VAT code of the target in the place of the tax class of the source, where the settings have one for it.
+pub fn choose_tax_class(product: &mut Product, setting: &Setting) {
+    let classes = std::slice::from_ref(&product.tax_class);
+    if let Some((code, _)) = settings::decide(setting, classes, None, "") {
+        product.tax_class = code;
+    }
+}
+
 fn convert_prices(product: &mut Product, wanted: bool) -> Result<(), Failure> {
     if product.price_includes_tax == wanted {
         return Ok(());
@@ -73,28 +82,37 @@ fn convert_prices(product: &mut Product, wanted: bool) -> Result<(), Failure> {
         product.price_includes_tax = wanted;
         return Ok(());
     }
-    let Some(percent) = product.vat_percent else {
-        let (has, should) = if wanted { ("without", "with") } else { ("with", "without") };
-        return Err(Failure::reject(
-            Cause::new(
-                "unknown_vat_percent",
-                format!("the price of «{}» is {has} tax and should be {should}, but its VAT is not known", product.sku),
-            )
-            .advice("give the article a VAT code in the source, or map vat_percent")
-            .in_row("vat_percent"),
-        ));
-    };
-    let factor = Decimal::ONE + percent / Decimal::ONE_HUNDRED;
-    let convert = |price: Decimal| {
-        let converted = if wanted { price * factor } else { price / factor };
-        converted.round_dp(PRICE_DECIMALS).normalize()
-    };
-    product.price = product.price.map(convert);
+    let convert = with_or_without_tax(&product.sku, product.vat_percent, wanted)?;
+    product.price = product.price.map(&convert);
     for variation in &mut product.variations {
-        variation.price = variation.price.map(convert);
+        variation.price = variation.price.map(&convert);
     }
     product.price_includes_tax = wanted;
     Ok(())
+}
+
+/// What makes a price with tax (`wanted`) of one without, or the other way round. Its VAT must be known.
+pub fn with_or_without_tax(
+    sku: &str,
+    vat_percent: Option<Decimal>,
+    wanted: bool,
+) -> Result<impl Fn(Decimal) -> Decimal, Failure> {
+    let percent = vat_percent.ok_or_else(|| {
+        let (has, should) = if wanted { ("without", "with") } else { ("with", "without") };
+        Failure::reject(
+            Cause::new(
+                "unknown_vat_percent",
+                format!("the price of «{sku}» is {has} tax and should be {should}, but its VAT is not known"),
+            )
+            .advice("give the article a VAT code in the source, or map vat_percent")
+            .in_row("vat_percent"),
+        )
+    })?;
+    let factor = Decimal::ONE + percent / Decimal::ONE_HUNDRED;
+    Ok(move |price: Decimal| {
+        let converted = if wanted { price * factor } else { price / factor };
+        converted.round_dp(PRICE_DECIMALS).normalize()
+    })
 }
 
 #[cfg(test)]
@@ -147,6 +165,17 @@ mod tests {
         let back = ProductSettings { prices_include_tax: Some(false), ..settings };
         complete(&mut done, &back).unwrap();
         assert_eq!(done.price, Some(Decimal::TEN));
+    }
+
+    #[test]
+    fn a_tax_class_becomes_the_code_that_the_settings_have_for_it() {
+        let setting: Setting = serde_saphyr::from_str("{ table: { standard: \"4\" } }").unwrap();
+        let mut known = Product { tax_class: "standard".into(), ..product() };
+        choose_tax_class(&mut known, &setting);
+        assert_eq!(known.tax_class, "4");
+        let mut unknown = Product { tax_class: "zero-rate".into(), ..product() };
+        choose_tax_class(&mut unknown, &setting);
+        assert_eq!(unknown.tax_class, "zero-rate");
     }
 
     #[test]

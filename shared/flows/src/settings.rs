@@ -119,7 +119,7 @@ pub(crate) fn decide_and_tell(
         if facts.lookups.contains(&Lookup::VatCode) && !line.codes.contains_key(Lookup::VatCode.name()) {
             return Err(missing_vat_rule(vat, &line.description));
         }
-        if document == Some(DocumentType::FinancialEntry) {
+        if facts.posts_amounts(document) {
             line.codes.remove(Lookup::Item.name());
         } else if let Some((setting, decider)) = decide_item(line, settings)? {
             let code = line.codes.get(Lookup::Item.name()).cloned().unwrap_or_default();
@@ -321,7 +321,9 @@ mod tests {
         order.lines[0].sku.clear();
         let vat_code = Setting { default: Some(Code("4".into())), ..Setting::default() };
         let settings = FlowSettings { vat_code, ..FlowSettings::default() };
-        decide_order_codes(&mut order, &settings, &facts(), Some(DocumentType::FinancialEntry)).unwrap();
+        decide_order_codes(&mut order.clone(), &settings, &facts(), Some(DocumentType::FinancialEntry)).unwrap();
+        let without_items = SystemFacts { lookups: &[Lookup::VatCode], ..facts() };
+        decide_order_codes(&mut order, &settings, &without_items, Some(DocumentType::SalesInvoice)).unwrap();
         assert_eq!(order.lines[0].codes.get("item"), None);
     }
 }

@@ -37,7 +37,7 @@ fn header(flow: &str, chunk: usize) -> Header {
 }
 
 fn map(flow: &str, chunk: usize) -> Task {
-    Task::Map(MapTask { header: header(flow, chunk), records: Vec::new() })
+    Task::Map(MapTask { header: header(flow, chunk), records: Vec::new(), gone: Vec::new() })
 }
 
 async fn send(engine: &EmbeddedEngine, tasks: &[Task]) {

@@ -56,6 +56,7 @@ fn names(entities: &[Entity]) -> String {
 fn limits(limits: &Limits) -> String {
     let parts = [
         limits.calls_per_minute.map(|calls| format!("{calls} calls a minute")),
+        limits.calls_per_hour.map(|calls| format!("{calls} calls an hour")),
         limits.calls_per_day.map(|calls| format!("{calls} a day")),
         limits.concurrency.map(|calls| format!("{calls} at a time")),
     ];
@@ -67,8 +68,8 @@ fn to_json(facts: &SystemFacts) -> serde_json::Value {
     json!({
         "system": facts.id, "name": facts.name, "kind": facts.kind, "gets": facts.gets, "sends": facts.sends,
         "documents": documents, "limits": {
-            "calls_per_minute": facts.limits.calls_per_minute, "calls_per_day": facts.limits.calls_per_day,
-            "errors_per_hour": facts.limits.errors_per_hour, "concurrency": facts.limits.concurrency,
+            "calls_per_minute": facts.limits.calls_per_minute, "calls_per_hour": facts.limits.calls_per_hour,
+            "calls_per_day": facts.limits.calls_per_day, "errors_per_hour": facts.limits.errors_per_hour, "concurrency": facts.limits.concurrency,
         },
     })
 }

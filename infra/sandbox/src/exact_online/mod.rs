@@ -445,13 +445,19 @@ impl System for ExactOnline {
                 let (division, site) = (DIVISION.into(), self.site.as_str());
                 stock::move_company(&mut Tx { store: &mut inner.store, switches: &inner.switches, division, site, now })
             }
-            // Gone without the rules that an API call is held to, as when another app or a person removed it.
+            // Gone without the rules that an API call is held to, as when a person removed it; the feed tells it.
             ("DELETE", ["rows", path @ .., key]) => {
-                let removed = metadata().find(&path.join("/")).and_then(|entity| {
-                    let table = format!("{DIVISION}/{}", entity.table);
-                    inner.store.delete(&table, &key.to_lowercase())
-                });
-                Reply::empty(if removed.is_some() { 204 } else { 404 })
+                let (division, site) = (DIVISION.into(), self.site.as_str());
+                let mut tx = Tx { store: &mut inner.store, switches: &inner.switches, division, site, now };
+                let key = key.to_lowercase();
+                let found = metadata().find(&path.join("/")).filter(|entity| tx.get(&entity.table, &key).is_some());
+                if let Some(entity) = found {
+                    tx.remove(&entity.table, &key);
+                    if entity.table == "logistics/Items" {
+                        rules::item_gone(&mut tx, &key);
+                    }
+                }
+                Reply::empty(if found.is_some() { 204 } else { 404 })
             }
             _ => return None,
         };

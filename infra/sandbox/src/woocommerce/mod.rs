@@ -39,6 +39,7 @@ mod terms;
 mod totals;
 mod variations;
 mod webhooks;
+mod wholesale;
 mod wordpress;
 mod words;
 
@@ -105,6 +106,20 @@ pub struct Switches {
     pub dates_are_gmt: bool,
     /// The payment gateways can pay back; without it a refund must say `api_refund: false`.
     pub gateway_refunds: bool,
+    /// The plugin for prices of roles.
+    pub wholesale: Wholesale,
+}
+
+/// Editions of the plugin for prices of roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wholesale {
+    /// It is not there.
+    None,
+    /// One role, one price.
+    Free,
+    /// Roles of one's own, prices from a quantity on.
+    Premium,
 }
 
 impl Default for Switches {
@@ -124,6 +139,7 @@ impl Default for Switches {
             image_by_type: false,
             dates_are_gmt: true,
             gateway_refunds: true,
+            wholesale: Wholesale::None,
         }
     }
 }
@@ -422,7 +438,10 @@ impl System for WooCommerce {
         let segments = call.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
         let wordpress = parts.strip_prefix(&["wp-json", "wp", "v2"]);
-        let Some(parts) = parts.strip_prefix(&["wp-json", "wc", "v3"]).or(wordpress) else { return errors::no_route() };
+        let wholesale = parts.strip_prefix(&["wp-json", "wholesale", "v1"]);
+        let Some(parts) = parts.strip_prefix(&["wp-json", "wc", "v3"]).or(wordpress).or(wholesale) else {
+            return errors::no_route();
+        };
         let mut ctx = Ctx {
             store: &mut inner.store,
             switches: &inner.switches,
@@ -440,6 +459,7 @@ impl System for WooCommerce {
         };
         let done = match wordpress {
             Some(parts) => wordpress::route(&mut ctx, parts),
+            None if wholesale.is_some() => wholesale::route(&mut ctx, parts),
             None => self.route(&mut ctx, parts),
         };
         let reply = match done {
@@ -474,6 +494,10 @@ impl System for WooCommerce {
             ("DELETE", ["orders", order]) => {
                 Reply::empty(if inner.store.delete("orders", order).is_some() { 204 } else { 404 })
             }
+            ("POST", ["wholesale", "roles"]) => {
+                inspect::with_body(call, |body| Ok(wholesale::insert_role(&mut inner.store, body)))
+            }
+            ("POST", ["customers"]) => inspect::with_body(call, |body| customers::insert_raw(&mut inner.store, body)),
             ("POST", ["catalogue"]) => catalogue::seeds(&mut inner.store),
             ("POST", ["products", "generate"]) => {
                 inspect::with_body(call, |body| catalogue::generate(&mut inner.store, &body, self.clock.now()))

@@ -140,7 +140,7 @@ pub(super) fn update(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
     Ok(render::json(200, &row))
 }
 
-fn change(ctx: &mut Ctx<'_>, id: i64, body: &Value) -> Result<Value, Reply> {
+pub(super) fn change(ctx: &mut Ctx<'_>, id: i64, body: &Value) -> Result<Value, Reply> {
     if ctx.store.get("variations", &id.to_string()).is_some() {
         let message = "To manipulate product variations you should use the /products/&lt;product_id&gt;/variations/&lt;id&gt; endpoint.";
         return Err(error(404, "woocommerce_rest_invalid_product_id", message));

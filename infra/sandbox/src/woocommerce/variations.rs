@@ -120,7 +120,7 @@ pub(super) fn update(ctx: &mut Ctx<'_>, parent: i64, id: i64) -> Result<Reply, R
     Ok(render::json(200, &row))
 }
 
-fn change(ctx: &mut Ctx<'_>, parent: i64, id: i64, body: &Value) -> Result<Value, Reply> {
+pub(super) fn change(ctx: &mut Ctx<'_>, parent: i64, id: i64, body: &Value) -> Result<Value, Reply> {
     let row = find(ctx, parent, id)?;
     check_sku(ctx.store, body, id)?;
     let owner = ctx.store.get("products", &parent.to_string()).cloned().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! WordPress beside WooCommerce: its own REST API, where only application passwords count. Here: uploads to the media
-//! library.
+//! library, and roles of users.
 //!
 //! WordPress takes application passwords over TLS, or anywhere on a site that calls itself local, as this one does.
 
@@ -39,8 +39,29 @@ fn user(call: &Call, stripped: bool) -> Result<bool, Reply> {
 pub(super) fn route(ctx: &mut Ctx<'_>, parts: &[&str]) -> Result<Reply, Reply> {
     match (ctx.call.method.as_str(), parts) {
         ("POST", ["media"]) => upload(ctx),
+        ("PUT" | "POST", ["users", user]) => set_roles(ctx, super::id(user)?),
         _ => Err(super::errors::no_route()),
     }
+}
+
+/// `PUT /wp/v2/users/{id}`: the only way to another role; `{"roles":["wholesale_customer"]}`.
+fn set_roles(ctx: &mut Ctx<'_>, id: i64) -> Result<Reply, Reply> {
+    if !user(ctx.call, ctx.switches.strip_authorization)? {
+        return Err(error(401, "rest_cannot_edit", "Sorry, you are not allowed to edit this user."));
+    }
+    let Some(mut row) = ctx.store.get("customers", &id.to_string()).cloned() else {
+        return Err(error(404, "rest_user_invalid_id", "Invalid user ID."));
+    };
+    let body = ctx.body()?;
+    if let Some(roles) = body.get("roles") {
+        let roles: Vec<&str> = roles.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if let Some(unknown) = roles.iter().find(|role| !super::wholesale::is_role(ctx, role)) {
+            return Err(error(400, "rest_user_invalid_role", &format!("The role {unknown} does not exist.")));
+        }
+        row["role"] = json!(roles.first().copied().unwrap_or_default());
+        ctx.store.put("customers", &id.to_string(), row.clone());
+    }
+    Ok(render::json(200, &json!({"id": id, "roles": [row["role"]], "email": row["email"]})))
 }
 
 /// `POST /wp/v2/media`: the content is the body, its name stands in `Content-Disposition`.

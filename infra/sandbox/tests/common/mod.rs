@@ -299,3 +299,73 @@ impl Ccv {
         self.sandbox.ccv_shop().set_switches(values).unwrap();
     }
 }
+/// A client of Visma.net with a token of its own.
+pub struct Visma {
+    pub client: reqwest::Client,
+    pub sandbox: Arc<Handle>,
+    pub token: String,
+}
+
+impl Visma {
+    /// With these switches, and without a limit on calls unless they set one.
+    pub async fn open(mut switches: Value) -> Self {
+        if switches.get("hourly_limit").is_none() {
+            switches["hourly_limit"] = Value::Null;
+        }
+        Self::with(Options::default().switch("visma-net", switches)).await
+    }
+
+    pub async fn with(options: Options) -> Self {
+        let sandbox = Arc::new(Sandbox::start(options).await.unwrap());
+        let (_, token) = sandbox.visma().inspect("POST", "authorise", &json!({}));
+        Self { client: client(), sandbox, token: token["access_token"].as_str().unwrap().to_owned() }
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let url = format!("{}{path}", self.sandbox.visma_net_url());
+        self.client.request(method, url).bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.request("GET", path).send().await.unwrap()
+    }
+
+    /// A list or a row, whatever its shape.
+    pub async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        json_of(answer).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, body: &Value) -> reqwest::Response {
+        self.request(method, path).json(body).send().await.unwrap()
+    }
+
+    /// Creates something; gives the last part of its address.
+    pub async fn create(&self, path: &str, body: &Value) -> String {
+        let answer = self.send("POST", path, body).await;
+        let place = answer.headers().get("Location").map(|value| value.to_str().unwrap().to_owned());
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!((status, text.as_str()), (201, ""), "{path} {body}");
+        koppel_sandbox::message::decode(place.unwrap().rsplit('/').next().unwrap())
+    }
+
+    /// Status and message of a refusal.
+    pub async fn refusal(&self, method: &str, path: &str, body: &Value) -> (u16, String) {
+        let answer = self.send(method, path, body).await;
+        let status = answer.status().as_u16();
+        (status, json_of(answer).await["message"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// A row as it is stored.
+    pub fn row(&self, table: &str, field: &str, value: &str) -> Value {
+        let rows = self.sandbox.visma().documents(table);
+        rows.into_iter().find(|row| row[field] == value).unwrap_or_else(|| panic!("no {table} {value}"))
+    }
+}
+
+/// `{"value": …}`.
+pub fn w(value: impl Into<Value>) -> Value {
+    json!({"value": value.into()})
+}

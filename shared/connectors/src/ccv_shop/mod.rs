@@ -34,7 +34,13 @@ pub static FACTS: SystemFacts = SystemFacts {
     rounding: None,
     // Each resource has its own calls a minute, which the client keeps. How many there are over all is not published: this is
     // what two of them may have together.
-    limits: Limits { calls_per_minute: Some(240), calls_per_day: None, errors_per_hour: None, concurrency: Some(4) },
+    limits: Limits {
+        calls_per_minute: Some(240),
+        calls_per_hour: None,
+        calls_per_day: None,
+        errors_per_hour: None,
+        concurrency: Some(4),
+    },
     // Every record is a call, and one lane uses up the calls of a resource.
     default_lanes: 1,
     rows: &[

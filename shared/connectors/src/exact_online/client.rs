@@ -68,6 +68,11 @@ impl Client {
         self.search_addresses
     }
 
+    /// Now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.http.now()
+    }
+
     /// Now, on the clock of the site, as dates in answers are.
     pub fn local_now(&self) -> NaiveDateTime {
         self.http.now().with_timezone(&self.zone).naive_local()
@@ -120,7 +125,7 @@ impl Client {
 
     /// The division as the user may see it, when the app may list divisions.
     pub async fn own_division(&self, calls: &Calls) -> Result<Option<Value>, Failure> {
-        let select = "Code,Currency,BlockingStatus";
+        let select = "Code,Currency,BlockingStatus,ArchiveDate";
         let rows = match self.list("system/Divisions", select, calls).await {
             Err(failure) if failure.cause().code == "scope_missing" => return Ok(None),
             other => other?,

@@ -251,6 +251,11 @@ async fn update_contact(client: &Client, id: &str, contact: &Map<String, Value>,
     let mut body = contact.clone();
     // The account is a field of creations only.
     body.retain(|name, _| name != "Account" && !NOT_IN_UPDATES.contains(&name.as_str()));
+    // Shops have no field of their own for what stands before a family name: there it is a part of it, and it must not
+    // stand there twice.
+    if body.contains_key("LastName") && !body.contains_key("MiddleName") {
+        body.insert("MiddleName".to_owned(), Value::from(""));
+    }
     client.update(CONTACTS, id, Value::Object(body), calls).await
 }
 

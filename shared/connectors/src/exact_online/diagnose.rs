@@ -31,6 +31,12 @@ pub(super) async fn diagnose(client: &Client, asked: &Asked, calls: &Calls) -> R
             .advice("open the division in Exact Online and see why: a backup, a conversion, or the subscription");
         findings.push(Finding::error(cause.in_row("division")));
     }
+    if let Some(since) = odata::local(&division, "ArchiveDate").filter(|since| *since <= client.local_now()) {
+        let message = format!("division {code} is archived since {}", since.date());
+        let cause = Cause::new("division_blocked", message)
+            .advice("take it out of the archive in Exact Online, or connect another division");
+        findings.push(Finding::error(cause.in_row("division")));
+    }
     if let Some(own) = odata::field(&division, "Currency") {
         let foreign: Vec<&str> = asked.currencies.iter().map(String::as_str).filter(|code| *code != own).collect();
         if !foreign.is_empty() {

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use super::client::Client;
 use super::{customers, odata};
 
+/// `Type` of journals that sales are booked in.
+const SALES_JOURNAL: &str = "20";
+
 /// How a list is read.
 struct List {
     entity: &'static str,
@@ -188,6 +191,7 @@ fn attributes(lookup: Lookup, row: &Value) -> Map<String, Value> {
         }
         Lookup::Journal => {
             put("type", text("Type"));
+            put("for_sales", text("Type").map(|kind| Value::from(kind == SALES_JOURNAL)));
             put("currency", text("Currency"));
             put("blocked", flag("IsBlocked"));
         }

@@ -1,5 +1,5 @@
 //! Exact Online: orders become sales orders, invoices or sales entries, refunds what credits them; customers become
-//! debtors; products and stock are read.
+//! debtors, products items; products, stock and customers are read.
 //!
 //! See `README.md` in this folder for its facts, its quirks, and what is to be confirmed on a live account.
 
@@ -28,8 +28,8 @@ pub static FACTS: SystemFacts = SystemFacts {
     id: "exact-online",
     name: "Exact Online",
     kind: SystemKind::Erp,
-    gets: &[Entity::Products, Entity::Stock],
-    sends: &[Entity::Orders, Entity::Refunds, Entity::Customers],
+    gets: &[Entity::Products, Entity::Stock, Entity::Customers],
+    sends: &[Entity::Orders, Entity::Refunds, Entity::Products, Entity::Customers],
     documents: &[
         DocumentType::SalesOrder,
         DocumentType::SalesInvoice,
@@ -43,6 +43,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     // Of the ten errors after which Exact blocks an endpoint half are left to others who use the same app.
     limits: Limits {
         calls_per_minute: Some(60),
+        calls_per_hour: None,
         calls_per_day: Some(5_000),
         errors_per_hour: Some(5),
         concurrency: Some(1),
@@ -63,6 +64,20 @@ pub static FACTS: SystemFacts = SystemFacts {
             document: None,
             name: "exact-online/rows/customer.yaml",
             text: include_str!("rows/customer.yaml"),
+        },
+        RowsFile {
+            side: Side::Source,
+            entity: Entity::Customers,
+            document: None,
+            name: "exact-online/rows/customer.source.yaml",
+            text: include_str!("rows/customer.source.yaml"),
+        },
+        RowsFile {
+            side: Side::Target,
+            entity: Entity::Products,
+            document: None,
+            name: "exact-online/rows/product.target.yaml",
+            text: include_str!("rows/product.target.yaml"),
         },
         RowsFile {
             side: Side::Source,
@@ -110,6 +125,11 @@ pub struct ExactOnline {
     /// Currency of sales prices.
     currency: String,
     credit_lines: credit::Sign,
+    /// The field that tells the price class of a customer.
+    price_class: source::price_class::PriceClass,
+    /// An article of a group that Exact does not have is refused; otherwise it keeps its group, or gets the usual one.
+    refuse_unknown_groups: bool,
+    lists: target::lists::KeptLists,
 }
 
 impl ExactOnline {
@@ -121,6 +141,9 @@ impl ExactOnline {
             attributes: source::attributes::Attributes::of(connection)?,
             currency: auth::Site::of(connection)?.currency(connection)?,
             credit_lines: credit::Sign::of(connection)?,
+            price_class: source::price_class::PriceClass::of(connection)?,
+            refuse_unknown_groups: target::refuses_unknown_groups(connection)?,
+            lists: target::lists::KeptLists::default(),
         })
     }
 }

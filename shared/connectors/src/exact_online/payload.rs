@@ -20,6 +20,10 @@ pub(super) const LENGTHS: &[(&str, &str, usize)] = &[
     ("crm/Addresses", "AddressLine1", 60),
     ("crm/Addresses", "AddressLine2", 60),
     ("crm/Addresses", "AddressLine3", 60),
+    ("logistics/Items", "Code", 30),
+    ("logistics/Items", "Description", 60),
+    ("logistics/Items", "ExtraDescription", 255),
+    ("logistics/Items", "Barcode", 20),
 ];
 
 /// The group that the rows made, without what is private (`_…`), null or blank.

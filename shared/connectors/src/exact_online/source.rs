@@ -2,8 +2,11 @@
 //! what they leave out is read in as few calls as filters allow.
 
 pub(super) mod attributes;
-mod families;
+mod customers;
+pub(super) mod families;
+mod feeds;
 mod pictures;
+pub(super) mod price_class;
 mod products;
 mod stock;
 pub(super) mod variants;
@@ -23,6 +26,7 @@ impl Source for ExactOnline {
     async fn fetch_page(&self, query: &FetchQuery, calls: &Calls) -> Result<FetchPage, Failure> {
         match query.entity {
             Entity::Products => products::page(self, query, calls).await,
+            Entity::Customers => customers::page(self, query, calls).await,
             Entity::Stock => stock::page(&self.client, &self.variants, query, calls).await,
             entity => Err(cannot(entity)),
         }
@@ -31,6 +35,7 @@ impl Source for ExactOnline {
     async fn fetch_one(&self, entity: Entity, key: &RecordKey, calls: &Calls) -> Result<Option<SourceRecord>, Failure> {
         match entity {
             Entity::Products => products::one(self, key, calls).await,
+            Entity::Customers => customers::one(self, key, calls).await,
             Entity::Stock => stock::one(&self.client, &self.variants, key, calls).await,
             entity => Err(cannot(entity)),
         }

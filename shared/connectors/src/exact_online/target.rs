@@ -1,15 +1,26 @@
-//! Exact Online as a system that documents are written to.
+//! Exact Online as a system that documents are written to, and products as items.
+//!
+//! * `items.rs`: products and their variations, each an item
+//! * `native.rs`: one item, made and compared
+//! * `prices.rs`: its sales price
+//! * `lists.rs`: what an item points at
+
+mod items;
+pub(super) mod lists;
+mod native;
+mod prices;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use koppel_core::document::DocumentType;
+use koppel_core::connection::Connection;
+use koppel_core::document::{DocumentType, Entity};
 use koppel_core::message::CustomerDecision;
-use koppel_core::ports::target::Found;
+use koppel_core::ports::target::{Change, Existing, Found, Wanted};
 use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
 use koppel_core::system::Lookup;
-use koppel_core::{Failure, NonEmpty};
-use serde_json::Value;
+use koppel_core::{Cause, Failure, NonEmpty};
+use serde_json::{Map, Value};
 
 use super::ExactOnline;
 use super::documents::{REFERENCE, Shape};
@@ -95,11 +106,67 @@ impl Target for ExactOnline {
         Ok(credit::answered(&body, shape.sent(payload, &answer)?))
     }
 
+    async fn find_records(
+        &self,
+        entity: Entity,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        let fields = Map::new();
+        let wanted: Vec<Wanted<'_>> = keys.iter().map(|key| Wanted { key, fields: &fields }).collect();
+        self.find_wanted(entity, &wanted, calls).await
+    }
+
+    async fn find_wanted(
+        &self,
+        entity: Entity,
+        wanted: &[Wanted<'_>],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        match entity {
+            Entity::Products => items::find(self, wanted, calls).await,
+            entity => Err(cannot(entity)),
+        }
+    }
+
+    async fn send_records(
+        &self,
+        entity: Entity,
+        changes: &[Change],
+        calls: &Calls,
+    ) -> Result<Vec<Result<Sent, Failure>>, Failure> {
+        match entity {
+            Entity::Products => items::send(self, changes, calls).await,
+            entity => Err(cannot(entity)),
+        }
+    }
+
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
         self.client.introduce(calls).await
     }
 
     async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
         diagnose::diagnose(&self.client, asked, calls).await
+    }
+}
+
+fn cannot(entity: Entity) -> Failure {
+    Failure::settings(
+        Cause::new("not_supported", format!("{entity} cannot be kept in step in Exact Online"))
+            .advice("koppel systems shows what each system can do"),
+    )
+}
+
+/// The option `unknown_item_group`.
+pub(super) fn refuses_unknown_groups(connection: &Connection) -> Result<bool, Failure> {
+    match connection.option("unknown_item_group").as_deref() {
+        None | Some("usual") => Ok(false),
+        Some("refuse") => Ok(true),
+        Some(other) => Err(Failure::settings(
+            Cause::new("bad_option", format!("«{other}» does not say what to do with an unknown item group"))
+                .advice("use usual or refuse")
+                .in_row("unknown_item_group")
+                .at_connection(&connection.name),
+        )),
     }
 }

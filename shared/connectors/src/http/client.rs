@@ -42,8 +42,8 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client for `connection` at `base`. Uses the options `ca_file`, `allow_plain_http`, `calls_per_minute` and
-    /// `calls_per_day`.
+    /// A client for `connection` at `base`. Uses the options `ca_file`, `allow_plain_http`, `calls_per_minute`, `calls_per_hour`
+    /// and `calls_per_day`.
     pub fn new(connection: &Connection, base: &str, limits: &Limits, deps: &Deps) -> Result<Self, Failure> {
         let at = |failure: Failure| failure.map_cause(|cause| cause.at_connection(&connection.name));
         let base = base_address(base, connection.flag("allow_plain_http")).map_err(at)?;

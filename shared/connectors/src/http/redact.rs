@@ -10,7 +10,7 @@ pub const HIDDEN: &str = "***";
 /// Shorter secrets are not searched for: they would blank out ordinary words.
 const SHORTEST: usize = 6;
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "authorization",
     "consumer_key",
     "consumer_secret",
@@ -20,6 +20,7 @@ const NAMES: [&str; 20] = [
     "refresh_token",
     "id_token",
     "token",
+    "partner_token",
     "apikey",
     "api_key",
     "api_secret",

@@ -19,6 +19,8 @@ use crate::http::{Answer, Deps, HttpClient, Request};
 
 /// Below the shop's address.
 const API: &str = "wp-json/wc/v3";
+/// The API of the plugin Wholesale Suite: paths that begin with it stand beside WooCommerce's own.
+pub const WHOLESALE: &str = "wholesale/v1";
 /// Decimals of amounts: enough to recompute the tax of each rate.
 pub const DECIMALS: &str = "6";
 
@@ -250,7 +252,7 @@ impl WooCommerceClient {
 
     /// `GET` of one record below `path`; `None` when the shop has no such record.
     pub async fn one(&self, path: &str, query: &[(&str, &str)], calls: &Calls) -> Result<Option<Value>, Failure> {
-        let mut request = Request::get(format!("{API}/{path}"));
+        let mut request = Request::get(api_path(path));
         for (name, value) in query {
             request = request.query(*name, value);
         }
@@ -268,7 +270,7 @@ impl WooCommerceClient {
 
     /// `POST` below `path`; `fields` trims the answer.
     pub async fn post(&self, path: &str, body: Value, fields: Option<&str>, calls: &Calls) -> Result<Value, Failure> {
-        let mut request = Request::post(format!("{API}/{path}")).json(body);
+        let mut request = Request::post(api_path(path)).json(body);
         if let Some(fields) = fields {
             request = request.query("_fields", fields);
         }
@@ -351,6 +353,11 @@ impl WooCommerceClient {
         let request = self.keys.sign(request, mode, self.http.base(), self.http.now());
         self.http.send(request, &WooCommerceJudge, calls).await
     }
+}
+
+/// The path of a call below WooCommerce's API, or below that of the plugin it names.
+fn api_path(path: &str) -> String {
+    if path.starts_with(WHOLESALE) { format!("wp-json/{path}") } else { format!("{API}/{path}") }
 }
 
 /// The address of the shop, also when somebody pasted that of the API.

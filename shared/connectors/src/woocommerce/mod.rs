@@ -1,6 +1,6 @@
 //! WooCommerce: a shop, over its REST API v3.
 //!
-//! Orders, refunds, products and customers are read; products, stock and customers are written. Facts and quirks stand in the
+//! Orders, refunds, products and customers are read; products, stock, customers and prices are written. Facts and quirks stand in the
 //! README beside this file.
 
 pub mod auth;
@@ -26,13 +26,19 @@ pub static FACTS: SystemFacts = SystemFacts {
     name: "WooCommerce",
     kind: SystemKind::Shop,
     gets: &[Entity::Orders, Entity::Refunds, Entity::Products, Entity::Customers],
-    sends: &[Entity::Products, Entity::Stock, Entity::Customers],
+    sends: &[Entity::Products, Entity::Stock, Entity::Customers, Entity::Prices],
     documents: &[],
     lookups: &[],
     reference_max_chars: None,
     rounding: None,
     // WooCommerce itself has no limits; a host that has some answers 429, or the user sets calls_per_minute.
-    limits: Limits { calls_per_minute: None, calls_per_day: None, errors_per_hour: None, concurrency: Some(4) },
+    limits: Limits {
+        calls_per_minute: None,
+        calls_per_hour: None,
+        calls_per_day: None,
+        errors_per_hour: None,
+        concurrency: Some(4),
+    },
     // One lane fills batches of a hundred; calls of a shop are dear, and its host is seldom fast enough for two at a time.
     default_lanes: 1,
     rows: &[
@@ -52,6 +58,12 @@ pub static FACTS: SystemFacts = SystemFacts {
             Entity::Customers,
             "woocommerce/rows/customer.target.yaml",
             include_str!("rows/customer.target.yaml"),
+        ),
+        rows(
+            Side::Target,
+            Entity::Prices,
+            "woocommerce/rows/price.target.yaml",
+            include_str!("rows/price.target.yaml"),
         ),
     ],
     fields: include_str!("fields.yaml"),

@@ -1,8 +1,8 @@
-//! WooCommerce as a system that products, stock and customers are kept in step in.
+//! WooCommerce as a system that products, stock, customers and prices are kept in step in.
 //!
 //! * `batch.rs`: many records a call, each with a result of its own
 //! * `find.rs`: what the shop has, as the rows write it
-//! * `products.rs`, `variations.rs`, `stock.rs`, `customers.rs`: one file for what is written
+//! * `products.rs`, `variations.rs`, `stock.rs`, `customers.rs`, `prices.rs`: one file for what is written
 //! * `attributes.rs`, `pictures.rs`: what has to be resolved first
 
 mod attributes;
@@ -10,6 +10,7 @@ mod batch;
 mod customers;
 mod find;
 mod pictures;
+mod prices;
 mod products;
 mod refused;
 mod stock;
@@ -54,6 +55,8 @@ pub struct WooCommerceTarget {
     user: Option<WordPressUser>,
     /// Meta keys of a customer's VAT number; the first is written.
     vat_keys: Vec<String>,
+    /// The shop has the premium edition of Wholesale Prices.
+    wholesale_premium: bool,
 }
 
 impl WooCommerceTarget {
@@ -69,6 +72,7 @@ impl WooCommerceTarget {
             categories: Categories::default(),
             user,
             vat_keys: customers::vat_keys(connection),
+            wholesale_premium: prices::is_premium(connection)?,
         })
     }
 }
@@ -84,6 +88,7 @@ impl Target for WooCommerceTarget {
         match entity {
             Entity::Products | Entity::Stock => self.find_products(entity, keys, calls).await,
             Entity::Customers => self.find_accounts(keys, calls).await,
+            Entity::Prices => self.find_prices(keys, calls).await,
             _ => Err(cannot(entity.name())),
         }
     }
@@ -93,6 +98,7 @@ impl Target for WooCommerceTarget {
             Entity::Products => self.send_products(changes, calls).await,
             Entity::Stock => self.send_stock(changes, calls).await,
             Entity::Customers => self.send_accounts(changes, calls).await,
+            Entity::Prices => self.send_prices(changes, calls).await,
             _ => Err(cannot(entity.name())),
         }
     }

@@ -149,7 +149,7 @@ impl Document {
             Self::Product(product) => NonEmpty::new(&product.sku),
             Self::StockLevel(stock) => NonEmpty::new(&stock.sku),
             Self::Customer(customer) => crate::keys::normalize_email(&customer.email),
-            Self::Price(price) => NonEmpty::new(&price.sku),
+            Self::Price(price) => price.key(),
         }
     }
 }

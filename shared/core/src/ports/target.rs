@@ -82,6 +82,15 @@ pub struct Existing {
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
+/// A record that is wanted in the target, with the fields that rows make of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Natural key.
+    pub key: &'a NonEmpty,
+    /// Fields as the target's rows name them.
+    pub fields: &'a serde_json::Map<String, serde_json::Value>,
+}
+
 /// A record to create or change, of an entity that is kept in step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -171,6 +180,18 @@ pub trait Target: Send + Sync {
         _calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
         Err(cannot_send(entity))
+    }
+
+    /// As `find_records`, in view of what is wanted: for a target in which a product and its variations are records of
+    /// their own, or that can only say whether a picture is the one that is wanted.
+    async fn find_wanted(
+        &self,
+        entity: Entity,
+        wanted: &[Wanted<'_>],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        let keys: Vec<NonEmpty> = wanted.iter().map(|one| one.key.clone()).collect();
+        self.find_records(entity, &keys, calls).await
     }
 
     /// Creates and changes records, with as few calls as the target allows; one result for each change, in their order.

@@ -8,6 +8,7 @@ const REFUND: &str = include_str!("refund.yaml");
 const PRODUCT: &str = include_str!("product.yaml");
 const STOCK: &str = include_str!("stock.yaml");
 const CUSTOMER: &str = include_str!("customer.yaml");
+const PRICE: &str = include_str!("price.yaml");
 
 /// Checks of source rows: they read `source` and fill the canonical document.
 pub fn source_checks(entity: Entity, native: FieldCatalogue) -> Checks {
@@ -43,7 +44,7 @@ fn canonical(entity: Entity) -> Option<FieldCatalogue> {
         Entity::Products => ("canonical/product.yaml", PRODUCT),
         Entity::Stock => ("canonical/stock.yaml", STOCK),
         Entity::Customers => ("canonical/customer.yaml", CUSTOMER),
-        Entity::Prices => return None,
+        Entity::Prices => ("canonical/price.yaml", PRICE),
     };
     FieldCatalogue::parse(file, text).ok()
 }
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_canonical_catalogues_parse() {
-        for text in [ORDER, REFUND, PRODUCT, STOCK, CUSTOMER] {
+        for text in [ORDER, REFUND, PRODUCT, STOCK, CUSTOMER, PRICE] {
             assert!(FieldCatalogue::parse("canonical.yaml", text).is_ok());
         }
     }

@@ -200,9 +200,14 @@ impl SettingFacts {
         };
         let document_fits = self.documents.is_empty() || document.is_none_or(|d| self.documents.contains(&d));
         self.entities.contains(&entity)
-            && self.into.is_none_or(|kind| kind == target.kind)
+            && self.target_kind(entity).is_none_or(|kind| kind == target.kind)
             && document_fits
             && list_is_there
+    }
+
+    /// Only into systems of this kind. Articles are kept in step in books as they are in shops.
+    pub fn target_kind(&self, entity: Entity) -> Option<SystemKind> {
+        self.into.filter(|kind| entity != Entity::Products || *kind != SystemKind::Shop)
     }
 
     /// The group and the name in it: `stock` and `calculation`.

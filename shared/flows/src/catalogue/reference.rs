@@ -69,7 +69,9 @@ pub fn reference_page() -> Result<String, Failure> {
             if facts.required {
                 values.push_str("; needed with its group");
             }
-            let into = facts.into.map(|kind| if kind == SystemKind::Erp { " Into books." } else { " Into a shop." });
+            let into = facts
+                .target_kind(entity)
+                .map(|kind| if kind == SystemKind::Erp { " Into books." } else { " Into a shop." });
             let documents: Vec<&str> = facts.documents.iter().map(|document| document.name()).collect();
             let only =
                 if documents.is_empty() { String::new() } else { format!(" Only for {}.", documents.join(", ")) };

@@ -1,4 +1,4 @@
-//! Settings of flows that keep records in step: products, stock, customers.
+//! Settings of flows that keep records in step: products, stock, customers, prices.
 
 use std::collections::BTreeMap;
 
@@ -90,6 +90,28 @@ pub struct ProductSettings {
 }
 
 impl ProductSettings {
+    /// Nothing is set.
+    pub fn is_unset(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How prices of classes of customers are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriceSettings {
+    /// What a price class of the source is called in the target: `{ DEALER: wholesale_customer }`. With it classes that
+    /// are not named are left out; without it a class is called the same on both sides.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<String, String>,
+    /// Prices in the target are with tax, or without; unset leaves them as the source has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices_include_tax: Option<bool>,
+    /// Prices from a quantity on are left out.
+    pub leave_breaks: bool,
+}
+
+impl PriceSettings {
     /// Nothing is set.
     pub fn is_unset(&self) -> bool {
         *self == Self::default()

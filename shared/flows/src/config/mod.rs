@@ -15,7 +15,7 @@ pub use alerts::{
     ALERT_SECRETS, AlertsConfig, DigestConfig, EMAIL_PASSWORD, EmailConfig, SLACK_URL, SlackConfig, SmtpServer,
 };
 pub use diff::{Change, differences};
-pub use kept::{Calculation, ProductSettings, StockSettings, Unpublished, Update};
+pub use kept::{Calculation, PriceSettings, ProductSettings, StockSettings, Unpublished, Update};
 pub use parse::parse;
 pub use schedule::{Schedule, parse_duration};
 use secrets::open_secrets;

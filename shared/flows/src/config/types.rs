@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::kept::{ProductSettings, StockSettings, Update};
+use super::kept::{PriceSettings, ProductSettings, StockSettings, Update};
 use super::{AlertsConfig, Schedule};
 
 /// The whole file.
@@ -344,6 +344,9 @@ pub struct FlowSettings {
     /// How products are shown.
     #[serde(skip_serializing_if = "ProductSettings::is_unset")]
     pub product: ProductSettings,
+    /// How prices of classes of customers are written.
+    #[serde(skip_serializing_if = "PriceSettings::is_unset")]
+    pub price: PriceSettings,
     /// Time zone of document dates, when they should not be the shop's own days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,

@@ -7,7 +7,8 @@ use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::NonEmpty;
 use koppel_core::ports::target::Reference;
 use koppel_core::ports::{Calls, Finding, Target};
-use koppel_core::system::Lookup;
+use koppel_core::system::{Lookup, RowsFile, Side};
+use koppel_mapping::FieldCatalogue;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -43,9 +44,10 @@ pub(super) async fn look(
                     findings.extend(rates(flow, year, &found));
                 }
             }
-            Err(failure) => findings.push(refused(flow, failure)),
+            Err(failure) => findings.extend(refused(flow, failure)),
         }
     }
+    findings.extend(missing(flow));
     findings.extend(asked(flow, &*target, calls).await);
     let at = |cause: Cause| cause.in_flow(&flow.name);
     Ok(findings.into_iter().map(|finding| finding.map_cause(at)).collect())
@@ -57,18 +59,20 @@ async fn asked(flow: &LoadedFlow, target: &dyn Target, calls: &Calls) -> Vec<Fin
     if let (Some(document), Some(key)) = (flow.flow.document, NonEmpty::new(NOBODY))
         && let Err(failure) = target.find_documents(document, &[key], calls).await
     {
-        findings.push(refused(flow, failure));
+        findings.extend(refused(flow, failure));
     }
     if let Some(email) = NonEmpty::new(format!("{NOBODY}@example.invalid"))
         && let Err(failure) = target.find_customers(&[email], calls).await
     {
-        findings.push(refused(flow, failure));
+        findings.extend(refused(flow, failure));
     }
     findings
 }
 
-fn refused(flow: &LoadedFlow, failure: Failure) -> Finding {
-    Finding::from(failure).map_cause(|cause| cause.at_connection(&flow.flow.to))
+/// What cannot be asked. That an endpoint rests is told of the connection.
+fn refused(flow: &LoadedFlow, failure: Failure) -> Option<Finding> {
+    let told = failure.cause().code == "error_limit";
+    (!told).then(|| Finding::from(failure).map_cause(|cause| cause.at_connection(&flow.flow.to)))
 }
 
 type Wanted = BTreeMap<NonEmpty, &'static str>;
@@ -134,12 +138,42 @@ fn judge(flow: &LoadedFlow, lookup: Lookup, code: &NonEmpty, row: &str, found: O
             cause.advice(format!("make it a sales item, or choose another in {row}")).in_row(row),
         ));
     }
+    if lookup == Lookup::Journal && is("for_sales") == Some(false) {
+        let cause =
+            Cause::new("journal_not_for_sales", format!("the journal «{code}» is not one for sales in {system}"));
+        return Some(Finding::error(cause.advice(format!("choose a journal for sales in {row}")).in_row(row)));
+    }
     if lookup == Lookup::VatCode && reference.attributes.get("type").and_then(Value::as_str) == Some("I") {
         let message = format!("the VAT code «{code}» is one for prices with VAT; orders are posted net");
         let cause = Cause::new("vat_code_including", message).advice("choose the VAT code without VAT in the price");
         return Some(Finding::error(cause.in_row(row)));
     }
     None
+}
+
+/// Codes without which no document can be made: the target requires the field, its row is the built-in one, and no setting
+/// gives a value.
+fn missing(flow: &LoadedFlow) -> Option<Finding> {
+    let rows = flow.target_facts.rows_for(Side::Target, flow.flow.entity, flow.flow.document)?;
+    let name = required_field(flow.target_facts.fields, rows, "refs.journal.")?;
+    let own = flow.flow.map.contains_key(&format!("target.{name}"));
+    if own || flow.flow.settings.journal.codes().next().is_some() {
+        return None;
+    }
+    let document = flow.flow.document.map_or("document", |document| document.name());
+    let message = format!("{} books a {document} in a journal, and none is set", flow.target_facts.name);
+    let cause = Cause::new("missing_journal", message).advice("set settings.journal; koppel settings --list journal");
+    Some(Finding::error(cause.in_row("settings.journal")))
+}
+
+/// The required field whose built-in row takes this reference.
+fn required_field(fields: &str, rows: &RowsFile, reference: &str) -> Option<String> {
+    let section = rows.name.rsplit('/').next().unwrap_or_default().trim_end_matches(".yaml");
+    let sections: Value = serde_saphyr::from_str(fields).ok()?;
+    let catalogue = FieldCatalogue::parse(rows.name, &sections.get(section)?.to_string()).ok()?;
+    let cells = rows.text.lines().filter_map(|line| line.trim().split_once(": "));
+    let mut taking = cells.filter(|(_, cell)| cell.contains(reference)).map(|(name, _)| name);
+    taking.find(|name| catalogue.get(name).is_some_and(|field| field.required)).map(str::to_owned)
 }
 
 /// The codes that the orders of the last year would get must have the rates that were charged.

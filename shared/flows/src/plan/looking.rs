@@ -15,7 +15,7 @@ use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{
     Asked, Budget, Calls, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Picture, Reference,
-    Sent, Source, Systems, Target, Window,
+    Sent, Source, Systems, Target, Wanted, Window,
 };
 use koppel_core::system::{Lookup, SourceList, SystemFacts};
 
@@ -37,6 +37,11 @@ impl Seen {
         let records: Vec<SourceRecord> = page.records.into_iter().filter(|record| fits(record)).collect();
         let next = page.next.filter(|_| read.len() < limit);
         FetchPage { records, next, ..page }
+    }
+
+    fn note(&self, found: &BTreeMap<NonEmpty, Vec<Existing>>) {
+        let mut existing = self.existing.lock().unwrap_or_else(PoisonError::into_inner);
+        existing.extend(found.iter().map(|(key, records)| (key.clone(), records.clone())));
     }
 
     /// The record of the target under a natural key, when there is exactly one.
@@ -163,8 +168,18 @@ impl Target for ReadOnlyTarget {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
         let found = self.target.find_records(entity, keys, calls).await?;
-        let mut existing = self.seen.existing.lock().unwrap_or_else(PoisonError::into_inner);
-        existing.extend(found.iter().map(|(key, records)| (key.clone(), records.clone())));
+        self.seen.note(&found);
+        Ok(found)
+    }
+
+    async fn find_wanted(
+        &self,
+        entity: Entity,
+        wanted: &[Wanted<'_>],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        let found = self.target.find_wanted(entity, wanted, calls).await?;
+        self.seen.note(&found);
         Ok(found)
     }
 

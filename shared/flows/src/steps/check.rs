@@ -206,6 +206,21 @@ async fn exists(
     Ok(describe(RecordResult { target_number: found.number.clone(), ..result }, record))
 }
 
+/// What a record that may be delivered again is compared by: its native fields, or, of a customer of books, its own.
+pub(crate) fn fields_of(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &MappedRecord,
+) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    match &record.document {
+        Document::Customer(customer) if flow.way() == Way::Debtors => {
+            let fields = serde_json::to_value(customer).unwrap_or_default();
+            Ok(fields.as_object().cloned().unwrap_or_default())
+        }
+        _ => kept::payload(engine, flow, record),
+    }
+}
+
 fn decide(
     engine: &Engine,
     flow: &LoadedFlow,

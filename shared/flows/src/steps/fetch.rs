@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
+use koppel_core::document::Entity;
 use koppel_core::error::{Cause, Failure, RetryReason};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::{
-    CHUNK_MAX_BYTES, CHUNK_MAX_DOCUMENTS, FetchTask, Header, MapTask, SourceRecord, Step, Task, lane_of,
+    CHUNK_MAX_BYTES, CHUNK_MAX_DOCUMENTS, FetchTask, Gone, Header, MapTask, SourceRecord, Step, Task, lane_of,
 };
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::{Calls, FetchQuery, QueueMessage, Source};
 use serde_json::json;
 
 use crate::Engine;
+use crate::config::Unpublished;
 use crate::connections;
 use crate::hints;
-use crate::ledger::{self, State};
-use crate::loaded::{LoadedFlow, flow_of_version};
+use crate::ledger::{self, Entry, State};
+use crate::loaded::{LoadedFlow, Way, flow_of_version};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::settle;
 use crate::{on_their_way, trail, waiting};
@@ -65,11 +67,14 @@ async fn read(engine: &Engine, flow: &LoadedFlow, task: &FetchTask) -> Result<()
         );
         let told = hints::judge(engine, task, &flow.flow.from, &read.records).await?;
         runs::report_hints(engine, &page_header, told).await?;
-        let mut gone = Vec::new();
+        let (mut gone, mut told_on) = (Vec::new(), Vec::new());
         for id in &read.gone {
-            gone.push(bury(engine, flow, &page_header, id).await?);
+            match bury(engine, flow, &page_header, id).await? {
+                Buried::Ended(result) => gone.push(*result),
+                Buried::ToTell(one) => told_on.push(one),
+            }
         }
-        let chunks = pass_on(engine, flow, &page_header, read.records).await?;
+        let chunks = pass_on(engine, flow, &page_header, read.records, told_on).await?;
         // Reported after the chunks are on their way: a crash in between repeats the page under the same keys.
         let taken = gone.iter().map(|result| &result.key).collect();
         let told = Told { chunks, taken, results: &gone, calls: calls.count() };
@@ -95,37 +100,70 @@ async fn go_on(engine: &Engine, task: &FetchTask, page: Option<String>, number: 
 async fn read_by_id(engine: &Engine, flow: &LoadedFlow, task: &FetchTask, source: &dyn Source) -> Result<(), Failure> {
     let header = Header { chunk: "ids".to_owned(), ..task.header.clone() };
     let calls = Calls::new(flow.priority);
-    let (mut records, mut gone) = (Vec::new(), Vec::new());
+    let (mut records, mut gone, mut told_on) = (Vec::new(), Vec::new(), Vec::new());
     for id in &task.ids {
         match source.fetch_one(flow.flow.entity, id, &calls).await? {
             Some(record) => records.push(record),
-            None => gone.push(bury(engine, flow, &header, id).await?),
+            None => match bury(engine, flow, &header, id).await? {
+                Buried::Ended(result) => gone.push(*result),
+                Buried::ToTell(one) => told_on.push(one),
+            },
         }
     }
-    let chunks = pass_on(engine, flow, &header, records).await?;
+    let chunks = pass_on(engine, flow, &header, records, told_on).await?;
     let taken = gone.iter().map(|result| &result.key).collect();
     let told = Told { chunks, taken, results: &gone, calls: calls.count() };
     runs::report(engine, &header, Step::Fetch, told).await?;
     runs::fetched_all(engine, &task.header, None).await
 }
 
+/// What becomes of a record that the source no longer has.
+enum Buried {
+    /// It ends here.
+    Ended(Box<RecordResult>),
+    /// The target shows it, and shall not: this goes the way of every record.
+    ToTell(Gone),
+}
+
 /// A record that the source no longer has: it leaves the waiting list, ledger and trail remember it, and its result says
 /// what to do about what was delivered.
-async fn bury(engine: &Engine, flow: &LoadedFlow, header: &Header, id: &RecordKey) -> Result<RecordResult, Failure> {
+async fn bury(engine: &Engine, flow: &LoadedFlow, header: &Header, id: &RecordKey) -> Result<Buried, Failure> {
     let waited = waiting::get(engine, &flow.tenant, &flow.name, id).await?;
     on_their_way::forget(engine, flow, id).await?;
     let known = ledger::mark_gone(engine, &flow.tenant, &flow.name, id, header).await?;
     let number = known.as_ref().and_then(|k| k.target.as_ref()).map(|t| t.number.clone()).unwrap_or_default();
-    let cause = gone_cause(flow.target_facts.name, known.as_ref().map(|k| k.state), &number);
+    let to_tell = known.as_ref().filter(|entry| is_shown(flow, entry) && !number.is_empty());
+    let hidden = known.as_ref().is_some_and(|entry| entry.content_hash == ledger::TOLD_GONE);
+    let cause = match known.as_ref().map(|k| k.state) {
+        Some(State::Delivered) if hidden => told_before(flow.target_facts.name, &number),
+        state => gone_cause(flow.target_facts.name, state, &number),
+    };
     if known.is_some() || waited.is_some() {
         let payload = json!({ "gone": cause });
         trail::write(engine, header, Step::Fetch, id, cause.message.clone(), &payload).await?;
     }
     // Last: a crash before this leaves it on the list, and it is read again.
     waiting::remove(engine, &flow.tenant, &flow.name, id).await?;
+    if to_tell.is_some() {
+        return Ok(Buried::ToTell(Gone { key: id.clone(), number }));
+    }
     let label = waited.map_or_else(|| id.as_str().to_owned(), |waited| waited.label);
     let result = RecordResult::new(id, &label, Outcome::Skipped).because(cause.in_flow(&flow.name).of_record(&label));
-    Ok(RecordResult { target_number: number, ..result })
+    Ok(Buried::Ended(Box::new(RecordResult { target_number: number, ..result })))
+}
+
+/// An article that the target has of this record, shows, and shall not show any more.
+fn is_shown(flow: &LoadedFlow, entry: &Entry) -> bool {
+    flow.way() == Way::Kept
+        && flow.flow.entity == Entity::Products
+        && flow.flow.settings.product.unpublished != Unpublished::Leave
+        && entry.state == State::Delivered
+        && entry.content_hash != ledger::TOLD_GONE
+}
+
+/// The target was told before.
+pub(super) fn told_before(target: &str, number: &str) -> Cause {
+    Cause::new("gone_and_hidden", format!("the source no longer has it, and {target} does not show {number} any more"))
 }
 
 /// What a person must know about a record that is gone, by how far it had come.
@@ -158,13 +196,28 @@ async fn pass_on(
     flow: &LoadedFlow,
     header: &Header,
     records: Vec<SourceRecord>,
+    gone: Vec<Gone>,
 ) -> Result<BTreeSet<String>, Failure> {
     let (mut messages, mut names) = (Vec::new(), BTreeSet::new());
     for (lane, number, records) in chunks(records, flow.lanes) {
         let chunk = format!("{}-{lane}-{number}", header.chunk);
         names.insert(chunk.clone());
         let header = Header { chunk, lane, ..header.clone() };
-        messages.push(QueueMessage::pack(&Task::Map(MapTask { header, records }))?);
+        messages.push(QueueMessage::pack(&Task::Map(MapTask { header, records, gone: Vec::new() }))?);
+    }
+    // After the records: who has taken the number of one that is gone is known by then.
+    let mut by_lane: BTreeMap<u32, Vec<Gone>> = BTreeMap::new();
+    for one in gone {
+        by_lane.entry(lane_of(&one.number, flow.lanes)).or_default().push(one);
+    }
+    for (lane, gone) in by_lane {
+        for (number, gone) in gone.chunks(CHUNK_MAX_DOCUMENTS).enumerate() {
+            let chunk = format!("{}-{lane}-gone-{number}", header.chunk);
+            names.insert(chunk.clone());
+            let header = Header { chunk, lane, ..header.clone() };
+            let task = MapTask { header, records: Vec::new(), gone: gone.to_vec() };
+            messages.push(QueueMessage::pack(&Task::Map(task))?);
+        }
     }
     if !messages.is_empty() {
         engine.queue.send(Step::Map, &messages).await?;

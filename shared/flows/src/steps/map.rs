@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use koppel_core::document::{Customer, Document, DocumentType, Entity, Order, Product, StockLevel};
+use koppel_core::document::{Customer, Document, Entity, Order, Price, Product, StockLevel};
 use koppel_core::error::{Cause, Failure};
-use koppel_core::keys::RecordKey;
-use koppel_core::message::{CheckTask, MapTask, MappedRecord, SourceRecord, Step, Task};
+use koppel_core::message::{CheckTask, Gone, MapTask, MappedRecord, SourceRecord, Step, Task};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::QueueMessage;
 use koppel_mapping::{Scope, Value};
@@ -20,13 +19,13 @@ use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::settings::decide_order_codes;
 use crate::steps::settle;
-use crate::{customers, on_their_way, origin, products, rates, refunds, stock, trail, waiting};
+use crate::{customers, on_their_way, prices, products, rates, refunds, stock, trail, waiting};
 
 /// Runs the step.
 pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
     let header = &task.header;
     let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
-    let around = Around::look(engine, &flow, &task.records).await?;
+    let around = Around::look(engine, &flow).await?;
     let (mut mapped, mut results) = (Vec::new(), Vec::new());
     for record in &task.records {
         match map_record(engine, &flow, record, &around) {
@@ -52,33 +51,49 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
             }
         }
     }
+    for one in &task.gone {
+        trail::write(engine, header, Step::Map, &one.key, "the source no longer has it", &json!({ "gone": one }))
+            .await?;
+        mapped.push(end_of(one));
+    }
     if !mapped.is_empty() {
         let next = Task::Check(CheckTask { header: header.clone(), records: mapped });
         engine.queue.send(Step::Check, &[QueueMessage::pack(&next)?]).await?;
     }
-    let taken = task.records.iter().map(|record| &record.key).collect();
+    let taken = task.records.iter().map(|record| &record.key).chain(task.gone.iter().map(|one| &one.key)).collect();
     runs::report(engine, header, Step::Map, Told { taken, results: &results, ..Told::default() }).await
+}
+
+/// What is known of an article that is there no longer: what it was called, and that nobody shall see it.
+fn end_of(gone: &Gone) -> MappedRecord {
+    let id = gone.key.to_string();
+    let product = Product { id, sku: gone.number.clone(), published: false, ..Product::default() };
+    MappedRecord {
+        key: gone.key.clone(),
+        label: gone.number.clone(),
+        modified_at: None,
+        document: Document::Product(Box::new(product)),
+        warnings: Vec::new(),
+        gone: true,
+    }
 }
 
 /// What else a record is mapped by: known for a whole chunk.
 #[derive(Default)]
 pub(super) struct Around {
-    /// Records that only show what another flow wrote there, with the name of that flow.
-    echoes: BTreeMap<RecordKey, String>,
     /// What orders on their way ask for, by article number.
     on_their_way: BTreeMap<String, Decimal>,
 }
 
 impl Around {
-    async fn look(engine: &Engine, flow: &LoadedFlow, records: &[SourceRecord]) -> Result<Self, Failure> {
-        let echoes = origin::echoes(engine, flow, records).await?;
+    async fn look(engine: &Engine, flow: &LoadedFlow) -> Result<Self, Failure> {
         let counts = flow.flow.settings.stock.minus_orders_on_their_way != Some(false);
         let on_their_way = if flow.flow.entity == Entity::Stock && counts {
             on_their_way::quantities(engine, &flow.tenant, &flow.flow.to).await?
         } else {
             BTreeMap::new()
         };
-        Ok(Self { echoes, on_their_way })
+        Ok(Self { on_their_way })
     }
 }
 
@@ -95,11 +110,6 @@ pub(super) fn map_record(
     record: &SourceRecord,
     around: &Around,
 ) -> Result<Mapped, Failure> {
-    if let Some(other) = around.echoes.get(&record.key) {
-        let cause = Cause::new("echo", format!("it is as the flow «{other}» wrote it"));
-        let result = RecordResult::new(&record.key, &record.label, Outcome::Unchanged).because(cause);
-        return Ok(Mapped::Filtered(result));
-    }
     let source = Value::from_json(&record.raw);
     let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
     if let Some(reason) = filtered(flow, record, &scope)? {
@@ -128,6 +138,7 @@ pub(super) fn map_record(
         Entity::Products => {
             let mut product: Product = read_document(&json)?;
             products::complete(&mut product, &settings.product)?;
+            products::choose_tax_class(&mut product, &settings.vat_code);
             Document::Product(Box::new(product))
         }
         Entity::Stock => {
@@ -142,7 +153,12 @@ pub(super) fn map_record(
             Document::Customer(Box::new(customer))
         }
         Entity::Prices => {
-            return Err(Failure::settings(Cause::new("not_supported", "a flow of prices cannot be mapped yet")));
+            let mut price: Price = read_document(&json)?;
+            if let Some(reason) = prices::complete(&mut price, &settings.price)? {
+                let result = RecordResult::new(&record.key, &record.label, Outcome::Filtered).because(reason);
+                return Ok(Mapped::Filtered(result));
+            }
+            Document::Price(price)
         }
     };
     let record = MappedRecord {
@@ -151,6 +167,7 @@ pub(super) fn map_record(
         modified_at: record.modified_at,
         document,
         warnings,
+        gone: false,
     };
     Ok(Mapped::Passed { record, sheet })
 }
@@ -267,8 +284,7 @@ fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>,
     decide_order_codes(order, &flow.flow.settings, flow.target_facts, flow.flow.document)?;
     match flow.target_facts.rounding {
         Some(model) => {
-            // A booking has amounts; everything else has quantities and prices.
-            let amounts = flow.flow.document == Some(DocumentType::FinancialEntry);
+            let amounts = flow.target_facts.posts_amounts(flow.flow.document);
             cents::prove(order, Posting { model, amounts }, flow.flow.settings.rounding.as_ref()).map(Some)
         }
         None => Ok(None),

@@ -20,7 +20,7 @@ use koppel_core::message::Task;
 
 use crate::Engine;
 
-pub(crate) use check::describe;
+pub(crate) use check::{describe, fields_of};
 pub(crate) use map::order_of;
 pub use schedule::{end_run, schedule, tenants};
 pub(crate) use write::outcome_of;

@@ -22,7 +22,7 @@ use crate::loaded::{LoadedFlow, Way, flow_of_version};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::check::describe;
 use crate::steps::settle;
-use crate::{connections, on_their_way, refunds, trail, waiting};
+use crate::{connections, on_their_way, origin, refunds, trail, waiting};
 
 /// One invocation writes for this long, then hands the rest to another.
 const WRITE_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -188,6 +188,12 @@ async fn deliver(
             // Before the commit: after it nobody would come back to take the record off the list.
             if claim.was_waiting {
                 waiting::remove(engine, &flow.tenant, &flow.name, &decision.record.key).await?;
+            }
+            if flow.way() == Way::Debtors {
+                match outcome_of(decision) {
+                    Outcome::Unchanged => origin::agree(engine, flow, &decision.record).await?,
+                    _ => origin::written(engine, flow, &decision.record, &sent.id).await?,
+                }
             }
             on_their_way::forget(engine, flow, &decision.record.key).await?;
             ledger::commit(engine, claim, entry).await?;

@@ -4,6 +4,7 @@
 //! wrong when a division is moved and all row versions begin anew, except for a run that is on its way right then.
 
 use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 use koppel_core::ports::Calls;
 use koppel_core::{Cause, Failure};
 use serde_json::Value;
@@ -71,12 +72,10 @@ impl Client {
         Ok(SyncPage { rows: rows.into_iter().cloned().collect(), last, more })
     }
 
-    /// The clock on the wall of the site. In the hour that comes twice in autumn the earlier one is meant.
+    /// The clock on the wall of the site, and an hour less around the hour that comes twice in autumn: what is changed when it
+    /// comes for the second time bears a time that seems to lie before a moment of the first.
     pub(in crate::exact_online) fn wall_clock(&self, moment: DateTime<Utc>) -> NaiveDateTime {
-        let offset = |at: DateTime<Utc>| self.zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
-        let hour = TimeDelta::hours(1);
-        let back = if offset(moment) < offset(moment - hour) { hour } else { TimeDelta::zero() };
-        moment.with_timezone(&self.zone).naive_local() - back
+        wall_clock(self.zone, moment)
     }
 
     /// The moment of a time on the wall of the site. Of the hour that comes twice the earlier one.
@@ -90,7 +89,37 @@ impl Client {
     }
 }
 
+fn wall_clock(zone: Tz, moment: DateTime<Utc>) -> NaiveDateTime {
+    let offset = |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
+    let hour = TimeDelta::hours(1);
+    let comes_twice = offset(moment + hour) < offset(moment) || offset(moment) < offset(moment - hour);
+    moment.with_timezone(&zone).naive_local() - if comes_twice { hour } else { TimeDelta::zero() }
+}
+
 /// A 64-bit number, which may come as text.
 fn number(row: &Value, name: &str) -> Option<i64> {
     odata::field(row, name)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Europe::Amsterdam;
+
+    use super::*;
+
+    #[test]
+    fn in_the_hour_that_comes_twice_nothing_seems_to_lie_before_what_is_asked_for() {
+        let moments = (0..=5 * 60)
+            .map(|minutes| "2026-10-24T23:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes));
+        let local = |at: DateTime<Utc>| at.with_timezone(&Amsterdam).naive_local();
+        for since in moments.clone() {
+            let asked = wall_clock(Amsterdam, since);
+            for changed in moments.clone().filter(|changed| *changed >= since) {
+                assert!(local(changed) >= asked, "changed at {changed}, asked since {since}");
+            }
+            assert!(local(since) - asked <= TimeDelta::hours(1));
+        }
+        let plain: DateTime<Utc> = "2026-11-25T12:00:00Z".parse().unwrap();
+        assert_eq!(wall_clock(Amsterdam, plain), local(plain));
+    }
 }

@@ -63,6 +63,12 @@ impl Attributes {
         self.0.iter().any(|attribute| attribute.field.starts_with("Class_"))
     }
 
+    /// The field behind the name of an attribute, in whatever case.
+    pub fn field_of(&self, name: &str) -> Option<&str> {
+        let lower = name.trim().to_lowercase();
+        self.0.iter().find(|known| known.name.to_lowercase() == lower).map(|known| known.field.as_str())
+    }
+
     /// The values of an item: `[{ name, values, varies }]`, empty ones left out.
     pub fn values(&self, item: &Value, assortments: &Assortments) -> Vec<Value> {
         let value = |attribute: &Attribute| {
@@ -75,7 +81,7 @@ impl Attributes {
 }
 
 /// Names of the properties of assortments, by number of the assortment and code.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::exact_online) struct Assortments(BTreeMap<(String, String), String>);
 
 impl Assortments {
@@ -86,6 +92,15 @@ impl Assortments {
             Some((key, odata::field(row, "Description")?))
         };
         Self(rows.iter().filter_map(entry).collect())
+    }
+
+    /// The code of a property by its name, else the code itself; `None` when there is neither.
+    pub fn code_of(&self, field: &str, text: &str) -> Option<String> {
+        let number = field.strip_prefix("Class_")?.parse::<u8>().ok()?.to_string();
+        let lower = text.to_lowercase();
+        let of_field = || self.0.iter().filter(|((assortment, _), _)| *assortment == number);
+        let named = of_field().find(|(_, name)| name.to_lowercase() == lower);
+        named.or_else(|| of_field().find(|((_, code), _)| *code == text)).map(|((_, code), _)| code.clone())
     }
 
     fn name_of(&self, field: &str, code: &str) -> Option<String> {
@@ -118,6 +133,14 @@ mod tests {
         );
         assert_eq!(known.values(&json!({"Class_01":"X"}), &Assortments::of(&rows))[0]["values"][0], "X");
         assert!(known.need_assortments());
+        let names = Assortments::of(&rows);
+        assert_eq!((known.field_of("kleur"), known.field_of("Maat")), (Some("FreeTextField_03"), None));
+        let code = |text: &str| names.code_of("Class_01", text);
+        assert_eq!(
+            (code("noordwol").as_deref(), code("NOORD").as_deref(), code("X")),
+            (Some("NOORD"), Some("NOORD"), None)
+        );
+        assert_eq!(names.code_of("Class_02", "Noordwol"), None);
     }
 
     #[test]

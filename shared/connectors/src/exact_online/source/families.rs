@@ -14,7 +14,7 @@ use super::variants::Variants;
 use crate::exact_online::{ExactOnline, odata};
 
 /// Before the code of a parent, in the key of a product with variations: it need not be an item itself.
-pub(super) const PARENT: &str = "variants of ";
+pub(in crate::exact_online) const PARENT: &str = "variants of ";
 
 const FIELDS: &str = "ID,Code,Description,ExtraDescription,Notes,Barcode,SalesVatCode,IsSalesItem,IsStockItem,\
      IsWebshopItem,StartDate,EndDate,StandardSalesPrice,NetWeight,NetWeightUnit,Unit,ItemGroupCode,ItemGroupDescription,\
@@ -30,7 +30,7 @@ static SELECT: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The fields that are read of an item.
-pub(super) fn select() -> String {
+pub(in crate::exact_online) fn select() -> String {
     SELECT.clone()
 }
 

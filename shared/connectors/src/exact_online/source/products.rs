@@ -9,11 +9,12 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
 use koppel_core::ports::{Calls, FetchPage, FetchQuery};
-use koppel_core::{Cause, Failure, NonEmpty};
+use koppel_core::{Cause, Failure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::families::{self, Families};
+use super::feeds::{self, PAGES_MAX};
 use crate::exact_online::ExactOnline;
 use crate::exact_online::client::sync::FROM_THE_START;
 use crate::exact_online::odata;
@@ -23,14 +24,11 @@ const ITEMS: &str = "logistics/Items";
 const ITEMS_IN_BULK: &str = "bulk/Logistics/Items";
 const ITEM_FEED: &str = "sync/Logistics/Items";
 const PRICE_FEED: &str = "sync/Logistics/SalesItemPrices";
-const DELETED: &str = "sync/Deleted";
 /// `EntityType` of items in the feed of deletions.
 const DELETED_ITEM: &str = "9";
 
 /// With more changed items than this all are read in bulk: by id that would be more than fifteen calls.
 const BY_ID_MAX: usize = 250;
-/// Most pages of a thousand that are read at once. Variations of one product may stand on any of them.
-const PAGES_MAX: usize = 100;
 
 /// Where a first read goes on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -152,50 +150,21 @@ async fn changed_since(exact: &ExactOnline, since: DateTime<Utc>, calls: &Calls)
     let of_prices = client.row_version(PRICE_FEED, since, calls).await?;
     let mut changed = Changed::default();
     let id = |row: &Value, name: &str| odata::field(row, name).map(|id| id.to_lowercase());
-    for row in feed(exact, ITEM_FEED, "Timestamp,ID", of_items, calls).await? {
+    for row in feeds::rows(exact, ITEM_FEED, "Timestamp,ID", of_items, calls).await? {
         changed.ids.extend(id(&row, "ID"));
     }
-    for row in feed(exact, PRICE_FEED, "Timestamp,Item,Account", of_prices, calls).await? {
+    for row in feeds::rows(exact, PRICE_FEED, "Timestamp,Item,Account", of_prices, calls).await? {
         // What was agreed with one customer is no price of the shop.
         if id(&row, "Account").is_none() {
             changed.ids.extend(id(&row, "Item"));
         }
     }
     changed.ids.extend(dates_that_have_come(exact, since, calls).await?);
-    // There is no row version of a moment for deletions: they are read from the newer of the two that are known, which
-    // may be too early, and told by their own date.
-    let lost_since = client.wall_clock(since);
-    for row in
-        feed(exact, DELETED, "Timestamp,EntityType,EntityKey,DeletedDate", of_items.max(of_prices), calls).await?
-    {
-        let is_item = odata::field(&row, "EntityType").as_deref() == Some(DELETED_ITEM);
-        if is_item && odata::local(&row, "DeletedDate").is_none_or(|at| at >= lost_since) {
-            let gone = id(&row, "EntityKey");
-            changed.ids.retain(|id| Some(id) != gone.as_ref());
-            changed.gone.extend(gone.and_then(NonEmpty::new));
-        }
+    for gone in feeds::deleted(exact, DELETED_ITEM, since, of_items.max(of_prices), calls).await? {
+        changed.ids.remove(gone.as_str());
+        changed.gone.push(gone);
     }
     Ok(Some(changed))
-}
-
-/// A feed from a row version to its end.
-async fn feed(
-    exact: &ExactOnline,
-    entity: &'static str,
-    select: &str,
-    after: i64,
-    calls: &Calls,
-) -> Result<Vec<Value>, Failure> {
-    let (mut rows, mut after) = (Vec::new(), after);
-    for _ in 0..PAGES_MAX {
-        let page = exact.client.sync_page(entity, select, after, calls).await?;
-        rows.extend(page.rows);
-        if !page.more {
-            break;
-        }
-        after = page.last;
-    }
-    Ok(rows)
 }
 
 /// Items whose first day of sale has come or whose last has passed: no row changes on such a day.

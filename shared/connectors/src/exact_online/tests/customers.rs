@@ -185,6 +185,7 @@ async fn a_changed_customer_is_updated_with_its_contact_and_without_its_code() {
     assert_eq!(seen[1].path, format!("/api/v1/1234567/crm/Contacts(guid'{}')", guid(8)));
     let contact = seen[1].body();
     assert_eq!((contact.get("Account"), &contact["LastName"]), (None, &decision.payload["contact"]["LastName"]));
+    assert_eq!(contact["MiddleName"], "", "a part of the family name by now");
 }
 
 #[tokio::test]

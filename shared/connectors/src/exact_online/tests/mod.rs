@@ -1,8 +1,10 @@
 //! Tests of the connector: the calls it makes against a small server that holds each of them to the vendor's metadata,
 //! the default rows, and the behaviour of the sandbox.
 
+mod account_source;
 mod contract;
 mod customers;
+mod items;
 mod lists;
 mod orders;
 mod products;

@@ -56,10 +56,12 @@ struct Known {
 }
 
 impl CallBudget {
-    /// The budget of `connection` under the system's limits, or under its own `calls_per_minute`, `calls_per_day`.
+    /// The budget of `connection` under the system's limits, or under its own `calls_per_minute`, `calls_per_hour`,
+    /// `calls_per_day`.
     pub fn new(connection: &Connection, limits: &Limits, deps: &Deps) -> Result<Self, Failure> {
         let rules = Rules {
             per_minute: own_limit(connection, "calls_per_minute")?.or(limits.calls_per_minute),
+            per_hour: own_limit(connection, "calls_per_hour")?.or(limits.calls_per_hour),
             per_day: own_limit(connection, "calls_per_day")?.or(limits.calls_per_day),
             errors_per_hour: limits.errors_per_hour,
         };

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Learned;
 
-/// Share of the day, in percent, that is kept from work of this priority for what is more urgent. So when a day runs
-/// short images stop first and orders never stop for anything else.
+/// Share of the hour and the day, in percent, that is kept from work of this priority for what is more urgent. So when
+/// time runs short images stop first and orders never stop for anything else.
 fn kept_from(priority: Priority) -> u32 {
     match priority {
         Priority::Orders => 0,
@@ -35,6 +35,8 @@ const SAME_RESET: TimeDelta = TimeDelta::seconds(2);
 pub enum Window {
     /// Calls a minute.
     Minute,
+    /// Calls an hour.
+    Hour,
     /// Calls a day.
     Day,
 }
@@ -43,6 +45,7 @@ impl Window {
     fn name(self) -> &'static str {
         match self {
             Self::Minute => "minute",
+            Self::Hour => "hour",
             Self::Day => "day",
         }
     }
@@ -50,6 +53,7 @@ impl Window {
     fn length(self) -> TimeDelta {
         match self {
             Self::Minute => TimeDelta::minutes(1),
+            Self::Hour => TimeDelta::hours(1),
             Self::Day => TimeDelta::days(1),
         }
     }
@@ -57,6 +61,7 @@ impl Window {
     fn slot(self) -> TimeDelta {
         match self {
             Self::Minute => TimeDelta::seconds(5),
+            Self::Hour => TimeDelta::minutes(2),
             Self::Day => TimeDelta::minutes(30),
         }
     }
@@ -66,13 +71,15 @@ impl Window {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub per_minute: Option<u32>,
+    pub per_hour: Option<u32>,
     pub per_day: Option<u32>,
     pub errors_per_hour: Option<u32>,
 }
 
 impl Rules {
     pub fn unlimited(&self) -> bool {
-        self.per_minute.is_none() && self.per_day.is_none() && self.errors_per_hour.is_none()
+        let limits = [self.per_minute, self.per_hour, self.per_day, self.errors_per_hour];
+        limits.iter().all(Option::is_none)
     }
 }
 
@@ -89,6 +96,7 @@ pub(super) struct Refusal {
 #[serde(default)]
 pub(super) struct State {
     minute: Counter,
+    hour: Counter,
     day: Counter,
     blocked_until: Option<DateTime<Utc>>,
     errors: BTreeMap<String, Errors>,
@@ -142,15 +150,19 @@ impl State {
     ) -> Result<(), Refusal> {
         self.blocked(now)?;
         self.check_errors(endpoint, method, now)?;
-        if let Some(limit) = rules.per_day {
+        for (window, limit, counter, code, time) in [
+            (Window::Day, rules.per_day, &mut self.day, "day_limit", "of today"),
+            (Window::Hour, rules.per_hour, &mut self.hour, "hour_limit", "of this hour"),
+        ] {
+            let Some(limit) = limit else { continue };
             let keep = kept(limit, priority);
-            self.day.check(Window::Day, limit, keep, now).map_err(|until| Refusal {
+            counter.check(window, limit, keep, now).map_err(|until| Refusal {
                 until,
-                code: "day_limit",
+                code,
                 message: if keep > 0 {
-                    "the calls of today are used up, except those kept for orders and what else is more urgent".into()
+                    format!("the calls {time} are used up, except those kept for orders and what else is more urgent")
                 } else {
-                    format!("the {limit} calls of today are used up")
+                    format!("the {limit} calls {time} are used up")
                 },
             })?;
         }
@@ -160,6 +172,9 @@ impl State {
                 code: "minute_limit",
                 message: format!("the {limit} calls of this minute are used up"),
             })?;
+        }
+        if rules.per_hour.is_some() {
+            self.hour.add(Window::Hour, now);
         }
         if rules.per_day.is_some() {
             self.day.add(Window::Day, now);
@@ -177,9 +192,11 @@ impl State {
 
     /// How it stands, for a person.
     pub fn view(&self, rules: &Rules, now: DateTime<Utc>) -> BudgetView {
+        let share = |limit: Option<u32>| limit.map_or(0, |limit| kept(limit, Priority::Refunds));
         let limits = [
             (Window::Minute, rules.per_minute, &self.minute, 0),
-            (Window::Day, rules.per_day, &self.day, rules.per_day.map_or(0, |limit| kept(limit, Priority::Refunds))),
+            (Window::Hour, rules.per_hour, &self.hour, share(rules.per_hour)),
+            (Window::Day, rules.per_day, &self.day, share(rules.per_day)),
         ];
         let windows = limits
             .into_iter()
@@ -218,6 +235,7 @@ impl State {
         }
         match learned.window {
             Window::Minute => self.minute.learn(learned),
+            Window::Hour => self.hour.learn(learned),
             Window::Day => self.day.learn(learned),
         }
     }
@@ -225,6 +243,7 @@ impl State {
     /// Takes over the stricter of what another copy was told.
     pub fn adopt(&mut self, other: &Self) {
         self.minute.adopt(&other.minute);
+        self.hour.adopt(&other.hour);
         self.day.adopt(&other.day);
         self.blocked_until = self.blocked_until.max(other.blocked_until);
     }

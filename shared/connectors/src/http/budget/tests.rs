@@ -8,11 +8,20 @@ use serde_json::json;
 use super::*;
 use crate::http::testing::{connection, world};
 
-const LIMITS: Limits =
-    Limits { calls_per_minute: Some(10), calls_per_day: Some(100), errors_per_hour: Some(5), concurrency: None };
+const LIMITS: Limits = Limits {
+    calls_per_minute: Some(10),
+    calls_per_hour: None,
+    calls_per_day: Some(100),
+    errors_per_hour: Some(5),
+    concurrency: None,
+};
 
 fn budget(deps: &Deps, limits: Limits) -> CallBudget {
     CallBudget::new(&connection("test", json!({}), &[]), &limits, deps).unwrap()
+}
+
+fn only_hour(calls: u32) -> Limits {
+    Limits { calls_per_hour: Some(calls), ..Limits::default() }
 }
 
 fn only_minute(calls: u32) -> Limits {
@@ -51,6 +60,33 @@ async fn a_limited_system_costs_one_write_a_call() {
     take(&budget, 10).await;
     assert_eq!(store.gets.load(Ordering::Relaxed), 1);
     assert_eq!(store.puts.load(Ordering::Relaxed), 10);
+}
+
+#[tokio::test]
+async fn the_hour_is_full_keeps_a_share_for_orders_and_follows_the_systems_word() {
+    let (clock, _, deps) = world();
+    let budget = budget(&deps, only_hour(10));
+    // Pictures stop while there is something left for orders.
+    for _ in 0..7 {
+        budget.take(Priority::Images, "items", "GET").await.unwrap();
+    }
+    assert_eq!(refused(budget.take(Priority::Images, "items", "GET").await).1, "hour_limit");
+    take(&budget, 3).await;
+    let (wait, code) = refused(budget.take(Priority::Orders, "orders", "POST").await);
+    assert_eq!(code, "hour_limit");
+    assert!((3_600..=3_720).contains(&wait), "{wait}");
+    let view = budget.look().await.unwrap();
+    assert_eq!((view.windows[0].window.as_str(), view.windows[0].limit, view.windows[0].left), ("hour", 10, 0));
+    // The system says otherwise: its window began at another moment and its limit is another one.
+    let reset = clock.now() + TimeDelta::minutes(20);
+    budget.learn(&[Learned { window: Window::Hour, remaining: 0, reset }], clock.now()).await;
+    assert_eq!(refused(budget.take(Priority::Orders, "orders", "POST").await).0, 1_200);
+    clock.forward(1_200);
+    take(&budget, 1).await;
+    let reset = clock.now() + TimeDelta::hours(1);
+    budget.learn(&[Learned { window: Window::Hour, remaining: 400, reset }], clock.now()).await;
+    take(&budget, 50).await;
+    assert_eq!(budget.look().await.unwrap().windows[0].left, 350);
 }
 
 #[tokio::test]

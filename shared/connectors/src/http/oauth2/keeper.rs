@@ -73,7 +73,7 @@ impl koppel_core::ports::Consent for TokenKeeper {
 impl TokenKeeper {
     /// A keeper of the connection's tokens.
     pub fn new(connection: &Connection, endpoint: Arc<dyn TokenEndpoint>, deps: &Deps) -> Self {
-        let key = Key::new(&connection.tenant, &["token"], &connection.name);
+        let key = Key::new(&connection.tenant, &["token"], place(&connection.name, &endpoint.audience()));
         let context = format!("{}/{}", key.partition, key.sort);
         Self {
             connection: connection.name.clone(),
@@ -394,6 +394,16 @@ impl std::fmt::Debug for TokenKeeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenKeeper").field("connection", &self.connection).finish_non_exhaustive()
     }
+}
+
+/// Where the tokens of a connection are kept. An audience is shortened: it may name a customer, and need not be read.
+fn place(connection: &str, audience: &str) -> String {
+    if audience.is_empty() {
+        return connection.to_owned();
+    }
+    let hash = ring::digest::digest(&ring::digest::SHA256, audience.as_bytes());
+    let short: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{connection}/{short}")
 }
 
 fn busy() -> Failure {

@@ -104,6 +104,12 @@ pub trait TokenEndpoint: Send + Sync {
         Ok(None)
     }
 
+    /// What its tokens are good for, where that can change under the same connection (a company in the request for a
+    /// token): a stored token of another audience is never used. Empty where consent alone decides.
+    fn audience(&self) -> String {
+        String::new()
+    }
+
     /// Age below which the system refuses to renew; until then a token is used as it is, whatever happens.
     fn min_age(&self) -> Duration {
         Duration::ZERO

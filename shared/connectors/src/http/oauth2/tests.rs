@@ -334,6 +334,47 @@ async fn a_connection_without_consent_says_what_to_do() {
     assert!(matches!(refused, Failure::Auth(_)));
 }
 
+/// Hands out tokens without a person, for one company.
+struct Service {
+    company: &'static str,
+}
+
+#[async_trait]
+impl TokenEndpoint for Service {
+    fn authorize_url(&self, _state: &str) -> Result<String, Failure> {
+        Err(Failure::settings(Cause::new("no_consent", "nobody has to consent")))
+    }
+
+    async fn exchange_code(&self, _code: &str, _calls: &Calls) -> Result<TokenSet, TokenError> {
+        Err(TokenError::Failed(Failure::settings(Cause::new("no_consent", "nobody has to consent"))))
+    }
+
+    async fn refresh(&self, current: &TokenSet, calls: &Calls) -> Result<TokenSet, TokenError> {
+        let next = self.first(calls).await?.unwrap();
+        Ok(TokenSet { access: format!("{}+", current.access), ..next })
+    }
+
+    async fn first(&self, _calls: &Calls) -> Result<Option<TokenSet>, TokenError> {
+        let answer = json!({"access_token": self.company, "expires_in": 3600});
+        Ok(Some(TokenSet::from_answer(&answer, "2026-11-22T06:00:00Z".parse().unwrap()).unwrap()))
+    }
+
+    fn audience(&self) -> String {
+        self.company.to_owned()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_one_company_is_never_used_for_another() {
+    let (_, _, deps) = world();
+    let of = |company| TokenKeeper::new(&connection("test", json!({}), &[]), Arc::new(Service { company }), &deps);
+    assert_eq!(of("one").access_token(&Calls::default()).await.unwrap(), "one");
+    // The same connection, with another company in its settings.
+    assert_eq!(of("two").access_token(&Calls::default()).await.unwrap(), "two");
+    assert_eq!(of("one").access_token_after_refusal("one", &Calls::default()).await.unwrap(), "one+");
+    assert_eq!(of("two").access_token(&Calls::default()).await.unwrap(), "two");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rarely_used_token_is_kept_alive() {
     let (clock, _, deps) = world();

@@ -84,18 +84,7 @@ impl WooCommerceTarget {
         let stock = entity == Entity::Stock;
         let fields = if stock { STOCK_FIELDS } else { PRODUCT_FIELDS };
         let wanted: BTreeSet<&NonEmpty> = keys.iter().collect();
-        let mut rows: BTreeMap<u64, (NonEmpty, Value)> = BTreeMap::new();
-        for skus in groups(&wanted) {
-            // Texts as they were typed, without the paragraphs and short codes that a visitor sees.
-            let query = [("sku", skus.as_str()), ("context", "edit"), ("_fields", fields)];
-            for row in self.client.all("products", &query, calls).await? {
-                // The shop compares without case.
-                let sku = NonEmpty::new(unescape(&text(&row["sku"]))).filter(|sku| wanted.contains(sku));
-                if let (Some(sku), Some(id)) = (sku, native::id(&row)) {
-                    rows.insert(id, (sku, row));
-                }
-            }
-        }
+        let rows = self.rows_of(&wanted, fields, calls).await?;
         let mut found: BTreeMap<NonEmpty, Vec<Existing>> = BTreeMap::new();
         let tree = if stock || rows.is_empty() { None } else { Some(self.tree_for(&rows, calls).await?) };
         for (sku, row) in rows.into_values() {
@@ -113,6 +102,28 @@ impl WooCommerceTarget {
             found.entry(sku).or_default().push(existing);
         }
         Ok(found)
+    }
+
+    /// Products and variations with these article numbers, by their id.
+    pub(super) async fn rows_of(
+        &self,
+        wanted: &BTreeSet<&NonEmpty>,
+        fields: &str,
+        calls: &Calls,
+    ) -> Result<BTreeMap<u64, (NonEmpty, Value)>, Failure> {
+        let mut rows: BTreeMap<u64, (NonEmpty, Value)> = BTreeMap::new();
+        for skus in groups(wanted) {
+            // Texts as they were typed, without the paragraphs and short codes that a visitor sees.
+            let query = [("sku", skus.as_str()), ("context", "edit"), ("_fields", fields)];
+            for row in self.client.all("products", &query, calls).await? {
+                // The shop compares without case.
+                let sku = NonEmpty::new(unescape(&text(&row["sku"]))).filter(|sku| wanted.contains(sku));
+                if let (Some(sku), Some(id)) = (sku, native::id(&row)) {
+                    rows.insert(id, (sku, row));
+                }
+            }
+        }
+        Ok(rows)
     }
 
     /// All variations of a product.

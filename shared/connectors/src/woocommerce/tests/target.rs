@@ -2,6 +2,7 @@
 
 mod customers;
 mod pictures;
+mod prices;
 mod products;
 mod server;
 mod stock;
@@ -40,11 +41,17 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(json!({})).await
+    }
+
+    /// With options beside the address.
+    async fn with(mut connecting: Value) -> Self {
         let options = Options { ports: [("woocommerce".to_owned(), 0)].into(), ..Options::default() };
         let sandbox = Sandbox::start(options).await.unwrap();
         let (_, _, mut deps) = world();
         deps.clock = Arc::new(SandboxClock(sandbox.clock().clone()));
-        let connection = connection("woocommerce", json!({ "url": sandbox.woocommerce_url() }), &SANDBOX_KEYS);
+        connecting["url"] = json!(sandbox.woocommerce_url());
+        let connection = connection("woocommerce", connecting, &SANDBOX_KEYS);
         let target = WooCommerceTarget::new(&connection, &deps).unwrap();
         Self { sandbox, target, calls: Calls::default() }
     }

@@ -89,7 +89,7 @@ impl Customers {
         if !unknown.is_empty() {
             for (email, link) in target.find_customers(&unknown, calls).await? {
                 if let Some(hash) = emails.get(&email) {
-                    known.insert(hash.clone(), StoredLink { link: Some(link), content_hash: String::new() });
+                    known.insert(hash.clone(), StoredLink { link: Some(link), ..StoredLink::default() });
                 }
             }
         }
@@ -128,11 +128,12 @@ impl Customers {
         }
         // The delivery address is kept per place; a new place is not a changed customer.
         let hash = content_hash(&without_delivery(&payload));
-        let changed = stored.is_some_and(|s| match updating {
+        let changed = match updating {
             Updating::Never => false,
-            Updating::Changed => !s.content_hash.is_empty() && s.content_hash != hash,
-            Updating::Always => s.content_hash != hash,
-        });
+            Updating::Changed => stored.is_some_and(|s| !s.content_hash.is_empty() && s.content_hash != hash),
+            // Also for one that nobody knows yet: until it is written, an order may have created it with other content.
+            Updating::Always => stored.is_none_or(|s| !s.has(&hash)),
+        };
         Ok(Some(CustomerDecision {
             key_hash,
             email: if fixed.is_some() {

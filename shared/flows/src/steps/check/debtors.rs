@@ -10,8 +10,8 @@ use super::customers::{Buyer, Customers, Updating};
 use super::open::{self, Open};
 use super::references::{self, References};
 use crate::Engine;
-use crate::connections;
 use crate::loaded::LoadedFlow;
+use crate::{connections, origin};
 
 /// Decides what to do with each customer of a chunk.
 pub async fn decide_chunk(
@@ -29,6 +29,20 @@ pub async fn decide_chunk(
             _ => None,
         })
         .collect();
+    if open.is_empty() {
+        return Ok((Vec::new(), results));
+    }
+    let records: Vec<&MappedRecord> = open.iter().map(|(_, one)| one.record).collect();
+    let before = origin::before(engine, flow, &records).await?;
+    let mut news = Vec::new();
+    for ((customer, one), before) in open.into_iter().zip(before) {
+        let fields = super::fields_of(engine, flow, one.record)?;
+        match open::without_news(engine, flow, header, &one, &before, &fields).await? {
+            Some(result) => results.push(result),
+            None => news.push((customer, one)),
+        }
+    }
+    let open = news;
     if open.is_empty() {
         return Ok((Vec::new(), results));
     }

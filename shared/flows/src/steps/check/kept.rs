@@ -9,7 +9,7 @@ use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{Action, Decision, Header, MappedRecord, Step};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::Calls;
-use koppel_core::ports::target::{Existing, Found};
+use koppel_core::ports::target::{Existing, Found, Wanted};
 use koppel_mapping::{Scope, TracedRow};
 use serde_json::{Map, Value, json};
 
@@ -19,9 +19,11 @@ use crate::Engine;
 use crate::config::Unpublished;
 use crate::ledger::{self, Entry, State};
 use crate::loaded::LoadedFlow;
+use crate::origin::{self, Before};
 use crate::rows::row_cause;
 use crate::runs::RecordResult;
-use crate::{connections, owners, same, waiting};
+use crate::steps::fetch;
+use crate::{absent, connections, owners, same, waiting};
 
 /// What to do with one record.
 enum Verdict {
@@ -45,26 +47,63 @@ pub async fn decide_chunk(
         return Ok((Vec::new(), results));
     }
     let mut refused = refuse_shared_keys(engine, flow, &open).await?;
-    let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await?;
-    let wanted: Vec<NonEmpty> = open
-        .iter()
-        .filter(|one| !refused.contains_key(&one.record.key))
-        .filter_map(|one| one.record.document.natural_key())
-        .collect();
-    let found =
-        if wanted.is_empty() { BTreeMap::new() } else { target.find_records(flow.flow.entity, &wanted, calls).await? };
-    let mut decisions = Vec::new();
-    for one in &open {
-        let verdict = match refused.remove(&one.record.key) {
+    let records: Vec<&MappedRecord> = open.iter().map(|one| one.record).collect();
+    let before = origin::before(engine, flow, &records).await?;
+    let mut asked = Vec::new();
+    for (one, before) in open.iter().zip(before) {
+        let fields = match refused.remove(&one.record.key) {
+            // Its number belongs to another by now, who is shown.
+            Some(_) if one.record.gone => {
+                results.push(ended_before(engine, flow, header, one).await?);
+                continue;
+            }
             Some(cause) => Err(Failure::reject(cause)),
-            None => decide(engine, flow, one.record, &one.hash, &found),
+            None if one.record.gone => hiding(engine, flow, one.record),
+            None => payload(engine, flow, one.record),
         };
-        match verdict {
+        match fields {
+            Ok(fields) => {
+                let ended = match one.record.gone {
+                    true => None,
+                    false => open::without_news(engine, flow, header, one, &before, &fields).await?,
+                };
+                match ended {
+                    Some(result) => results.push(result),
+                    None => asked.push(Asked { one, before, fields }),
+                }
+            }
+            Err(failure) => {
+                results.push(open::failed(engine, flow, header, one.record, one.entry.as_ref(), &failure).await?);
+            }
+        }
+    }
+    let keys: Vec<NonEmpty> = asked.iter().map(|one| super::key_of(one.one.record)).collect::<Result<_, _>>()?;
+    let wanted: Vec<Wanted<'_>> =
+        keys.iter().zip(&asked).map(|(key, asked)| Wanted { key, fields: &asked.fields }).collect();
+    let found = if wanted.is_empty() {
+        BTreeMap::new()
+    } else {
+        let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await?;
+        target.find_wanted(flow.flow.entity, &wanted, calls).await?
+    };
+    let mut decisions = Vec::new();
+    for (natural_key, asked) in keys.iter().zip(&asked) {
+        let one = asked.one;
+        let existing = found.get(natural_key).map(Vec::as_slice).unwrap_or_default();
+        match decide(flow, asked, natural_key, existing) {
             Ok(Verdict::Write(decision)) => decisions.push(*decision),
-            Ok(Verdict::Same(existing)) => results.push(unchanged(engine, flow, header, one, &existing).await?),
+            Ok(Verdict::Same(_)) if one.record.gone => results.push(ended_before(engine, flow, header, one).await?),
+            Ok(Verdict::Skip(_)) if one.record.gone => results.push(ended_before(engine, flow, header, one).await?),
+            Ok(Verdict::Same(existing)) => {
+                let found = Found { id: existing.id, number: existing.label };
+                results.push(open::unchanged(engine, flow, header, one, found).await?);
+            }
             Ok(Verdict::Skip(cause)) => {
-                waiting::remove(engine, &flow.tenant, &flow.name, &one.record.key).await?;
                 let record = one.record;
+                waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
+                if let Some(sku) = absent::article_of(&record.document) {
+                    pass_over(engine, flow, header, one, &sku).await?;
+                }
                 results.push(RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause));
             }
             Err(failure) => {
@@ -73,6 +112,14 @@ pub async fn decide_chunk(
         }
     }
     Ok((decisions, results))
+}
+
+/// A record that the target is asked about.
+struct Asked<'a> {
+    one: &'a Open<'a>,
+    before: Before,
+    /// Native fields.
+    fields: Map<String, Value>,
 }
 
 /// Records whose natural key belongs to another record too: in this chunk, or delivered before.
@@ -101,23 +148,20 @@ async fn refuse_shared_keys(
 }
 
 fn decide(
-    engine: &Engine,
     flow: &LoadedFlow,
-    record: &MappedRecord,
-    hash: &str,
-    found: &BTreeMap<NonEmpty, Vec<Existing>>,
+    asked: &Asked<'_>,
+    natural_key: &NonEmpty,
+    of_key: &[Existing],
 ) -> Result<Verdict, Failure> {
-    let natural_key = super::key_of(record)?;
-    let mut fields = payload(engine, flow, record)?;
+    let (record, mut fields) = (asked.one.record, asked.fields.clone());
     let hidden = is_hidden(&record.document);
     let leave = hidden && flow.flow.settings.product.unpublished == Unpublished::Leave;
     if leave {
         fields.remove("status");
     }
-    let of_key = found.get(&natural_key).map(Vec::as_slice).unwrap_or_default();
     let action = match of_key {
-        [] if flow.flow.entity == Entity::Stock || flow.flow.settings.never_create => {
-            return Ok(Verdict::Skip(not_there(flow, &natural_key)));
+        [] if is_never_created(flow.flow.entity) || flow.flow.settings.never_create => {
+            return Ok(Verdict::Skip(not_there(flow, natural_key)));
         }
         // What nobody shall see is not brought over: a books' raw materials would fill the shop with drafts.
         [] if hidden => {
@@ -125,7 +169,12 @@ fn decide(
             return Ok(Verdict::Skip(cause));
         }
         [] => Action::Create,
+        // The number has gone to another article of the shop, which somebody made there.
+        [existing] if record.gone && !is_target_of(asked.one, existing) => {
+            return Ok(Verdict::Skip(not_there(flow, natural_key)));
+        }
         [existing] => {
+            asked.before.leave_agreed(flow, &mut fields);
             fields.retain(|name, _| flow.flow.settings.update.is_on(name));
             fields = same::differences(&fields, &existing.fields);
             if fields.is_empty() {
@@ -133,21 +182,62 @@ fn decide(
             }
             Action::Update { id: existing.id.clone() }
         }
-        several => return Err(Failure::reject(ambiguous(flow, &natural_key, several))),
+        several => return Err(Failure::reject(ambiguous(flow, natural_key, several))),
     };
     Ok(Verdict::Write(Box::new(Decision {
         record: record.clone(),
-        natural_key,
+        natural_key: natural_key.clone(),
         action,
         customer: None,
         payload: Value::Object(fields),
-        content_hash: hash.to_owned(),
+        content_hash: asked.one.hash.clone(),
         from_memory: false,
     })))
 }
 
+/// The record of the target is the one that was delivered.
+fn is_target_of(one: &Open<'_>, existing: &Existing) -> bool {
+    let target = one.entry.as_ref().and_then(|known| known.entry.target.as_ref());
+    target.is_some_and(|target| target.id == existing.id)
+}
+
+/// The native fields by which an article that nobody shall see differs from one that is shown.
+fn hiding(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Map<String, Value>, Failure> {
+    let mut hidden = payload(engine, flow, record)?;
+    let mut shown = record.clone();
+    if let Document::Product(product) = &mut shown.document {
+        product.published = true;
+    }
+    let shown = payload(engine, flow, &shown)?;
+    hidden.retain(|name, value| !value.is_null() && shown.get(name) != Some(value));
+    Ok(hidden)
+}
+
+/// An article that is gone, and that the target does not show, whoever did it: it is not looked at again.
+async fn ended_before(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    header: &Header,
+    one: &Open<'_>,
+) -> Result<RecordResult, Failure> {
+    let (record, now) = (one.record, engine.clock.now());
+    let entry = Entry {
+        target: one.entry.as_ref().and_then(|known| known.entry.target.clone()),
+        content_hash: one.hash.clone(),
+        gone_at: Some(now),
+        ..ledger::without_target(State::Delivered, Outcome::Skipped, Step::Check, header, now)
+    };
+    ledger::replace(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
+    let cause = fetch::told_before(flow.target_facts.name, &record.label);
+    Ok(RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause))
+}
+
 /// The native fields of a record.
-fn payload(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Map<String, Value>, Failure> {
+pub(super) fn payload(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &MappedRecord,
+) -> Result<Map<String, Value>, Failure> {
     let value = in_scope(engine, flow, record, |scope| flow.target_rows.evaluate(scope));
     match value.map_err(|error| Failure::reject(row_cause(&error)))?.to_json() {
         Value::Object(fields) => Ok(fields),
@@ -166,12 +256,17 @@ fn in_scope<T>(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord, evalua
     let document = serde_json::to_value(&record.document).unwrap_or_default();
     let document = document.as_object().and_then(|tagged| tagged.values().next()).cloned().unwrap_or_default();
     let settings = &flow.flow.settings;
-    let settings = json!({ "product": settings.product, "stock": settings.stock });
+    let settings = json!({ "product": settings.product, "stock": settings.stock, "price": settings.price });
     let (document, settings) = (super::view(&document), super::view(&settings));
     let scope = Scope::new(engine.clock.now())
         .with_ref(crate::canonical::name(flow.flow.entity), &document)
         .with_ref("settings", &settings);
     evaluate(&scope)
+}
+
+/// Stock and prices belong to articles.
+fn is_never_created(entity: Entity) -> bool {
+    matches!(entity, Entity::Stock | Entity::Prices)
 }
 
 fn is_hidden(document: &Document) -> bool {
@@ -182,7 +277,7 @@ fn not_there(flow: &LoadedFlow, natural_key: &NonEmpty) -> Cause {
     let system = flow.target_facts.name;
     let cause = Cause::new("not_in_target", format!("{system} does not have «{natural_key}»"));
     match flow.flow.entity {
-        Entity::Stock => {
+        entity if is_never_created(entity) => {
             cause.advice("bring the article over with a flow of products, or leave it out with filter.where")
         }
         _ => cause.in_row("settings.never_create"),
@@ -203,39 +298,38 @@ fn ambiguous(flow: &LoadedFlow, natural_key: &NonEmpty, several: &[Existing]) ->
     .advice(format!("give each of them a key of its own in {system}"))
 }
 
-async fn unchanged(
+/// Remembers a record whose article the target does not have. It stands in the ledger, so that whoever delivers it later takes
+/// it off the waiting list.
+async fn pass_over(
     engine: &Engine,
     flow: &LoadedFlow,
     header: &Header,
     one: &Open<'_>,
-    existing: &Existing,
-) -> Result<RecordResult, Failure> {
+    article: &NonEmpty,
+) -> Result<(), Failure> {
     let record = one.record;
-    let entry = Entry {
-        target: Some(Found { id: existing.id.clone(), number: existing.label.clone() }),
-        content_hash: one.hash.clone(),
-        ..ledger::without_target(State::Delivered, Outcome::Unchanged, Step::Check, header, engine.clock.now())
-    };
-    if let Some(natural_key) = record.document.natural_key() {
-        owners::own(engine, flow, &natural_key, &record.key, &record.label).await?;
+    if one.entry.as_ref().is_none_or(|known| known.entry.state != State::Skipped) {
+        let entry = ledger::without_target(State::Skipped, Outcome::Skipped, Step::Check, header, engine.clock.now());
+        ledger::replace(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
     }
-    waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
-    ledger::replace(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
-    let result = RecordResult::new(&record.key, &record.label, Outcome::Unchanged);
-    Ok(RecordResult { target_number: existing.label.clone(), ..result })
+    absent::note(engine, flow, article, &record.key, &record.label).await
 }
 
 /// What would be sent if the target did not have the record. Nothing is asked or stored.
 pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Decision, Failure> {
-    match decide(engine, flow, record, "", &BTreeMap::new())? {
+    let natural_key = super::key_of(record)?;
+    let fields = payload(engine, flow, record)?;
+    let one = Open { record, entry: None, hash: String::new() };
+    let asked = Asked { one: &one, before: Before::default(), fields: fields.clone() };
+    match decide(flow, &asked, &natural_key, &[])? {
         Verdict::Write(decision) => Ok(*decision),
         // Stock is never created, and still a person wants to see what would be sent.
         Verdict::Same(_) | Verdict::Skip(_) => Ok(Decision {
             record: record.clone(),
-            natural_key: super::key_of(record)?,
+            natural_key,
             action: Action::Create,
             customer: None,
-            payload: Value::Object(payload(engine, flow, record)?),
+            payload: Value::Object(fields),
             content_hash: String::new(),
             from_memory: false,
         }),

@@ -29,13 +29,13 @@ pub async fn ensure(
     let hashes = std::slice::from_ref(&wanted.key_hash);
     let stored = links::customers(engine, &flow.tenant, connection, hashes).await?.remove(&wanted.key_hash);
     let known = merge(stored.as_ref().and_then(|s| s.link.clone()), wanted.link.clone());
-    let current = stored.as_ref().is_some_and(|s| s.content_hash == wanted.content_hash);
+    let current = stored.as_ref().is_some_and(|s| s.has(&wanted.content_hash));
     if let Some(link) = &known
         && has_all(link, wanted)
         && (current || !wanted.update)
     {
         if stored.is_none() {
-            remember(engine, flow, wanted, link).await?;
+            remember(engine, flow, wanted, link, None, false).await?;
         }
         return Ok(link.clone());
     }
@@ -45,8 +45,8 @@ pub async fn ensure(
         Err(_) => return Err(ledger::busy_for_a_moment()),
     };
     match create(engine, flow, target, wanted, &claim, calls).await {
-        Ok(link) => {
-            remember(engine, flow, wanted, &link).await?;
+        Ok(Made { link, before, written }) => {
+            remember(engine, flow, wanted, &link, before.as_ref(), written).await?;
             finish(engine, claim, header).await?;
             Ok(link)
         }
@@ -65,6 +65,15 @@ pub async fn ensure(
     }
 }
 
+/// A customer that exists by now.
+struct Made {
+    link: CustomerLink,
+    /// What was known of it.
+    before: Option<StoredLink>,
+    /// It has what the source says of it; otherwise only what was missing was added.
+    written: bool,
+}
+
 /// The claimed part. What is known is read again first: whoever held the claim before may have created the customer
 /// after this one had looked.
 async fn create(
@@ -74,17 +83,18 @@ async fn create(
     wanted: &CustomerDecision,
     claim: &Claim,
     calls: &Calls,
-) -> Result<CustomerLink, Failure> {
+) -> Result<Made, Failure> {
     let hashes = std::slice::from_ref(&wanted.key_hash);
     let stored = links::customers(engine, &flow.tenant, &flow.flow.to, hashes).await?.remove(&wanted.key_hash);
-    let mut known = merge(stored.and_then(|s| s.link), wanted.link.clone());
+    let mut known = merge(stored.as_ref().and_then(|s| s.link.clone()), wanted.link.clone());
     if known.is_none()
         && claim.search_first
         && let Some(email) = NonEmpty::new(&wanted.email)
     {
         known = target.find_customers(std::slice::from_ref(&email), calls).await?.remove(&email);
     }
-    target.send_customer(wanted, known.as_ref(), calls).await
+    let link = target.send_customer(wanted, known.as_ref(), calls).await?;
+    Ok(Made { link, written: known.is_none() || wanted.update, before: stored })
 }
 
 /// The link has everything that the document needs.
@@ -107,6 +117,8 @@ async fn remember(
     flow: &LoadedFlow,
     wanted: &CustomerDecision,
     link: &CustomerLink,
+    before: Option<&StoredLink>,
+    written: bool,
 ) -> Result<(), Failure> {
     let mut link = link.clone();
     // One debtor for all guests has as many delivery addresses as guests, and a stored item has its size. What is
@@ -114,7 +126,12 @@ async fn remember(
     if link.addresses.len() > MOST_ADDRESSES {
         link.addresses.retain(|key, _| Some(key) == wanted.delivery_key.as_ref());
     }
-    let stored = StoredLink { link: Some(link), content_hash: wanted.content_hash.clone() };
+    // What was not written stays what it was: it is not what the target has.
+    let (content_hash, written) = match before {
+        Some(before) if !written && !before.content_hash.is_empty() => (before.content_hash.clone(), before.written),
+        _ => (wanted.content_hash.clone(), written),
+    };
+    let stored = StoredLink { link: Some(link), content_hash, written };
     links::remember_customer(engine, &flow.tenant, &flow.flow.to, &wanted.key_hash, &stored).await
 }
 

@@ -1,12 +1,11 @@
 //! Writes a chunk of records that are kept in step: claims them all, sends them with as few calls as the target allows,
 //! and settles each by its own result.
 
-use koppel_core::document::Entity;
+use koppel_core::document::{Document, Entity};
 use koppel_core::error::{Failure, RetryReason};
-use koppel_core::keys::NonEmpty;
 use koppel_core::message::{Action, Decision, Header, Step};
 use koppel_core::outcome::Outcome;
-use koppel_core::ports::target::{Change, Existing, Found, Sent};
+use koppel_core::ports::target::{Change, Existing, Found, Sent, Wanted};
 use koppel_core::ports::{Calls, Target};
 use serde_json::{Map, Value, json};
 
@@ -16,8 +15,8 @@ use crate::Engine;
 use crate::ledger::{self, Claim, Entry, State};
 use crate::loaded::LoadedFlow;
 use crate::runs::RecordResult;
-use crate::steps::settle;
-use crate::{origin, owners, same, trail, waiting};
+use crate::steps::{fetch, settle};
+use crate::{absent, origin, owners, same, trail, waiting};
 
 /// What became of a chunk.
 pub struct Written<'a> {
@@ -53,6 +52,7 @@ pub async fn write_chunk<'a>(
             Err(failure) => again(&mut written, failure, decision),
         }
     }
+    let claimed = leave_to_others(engine, flow, header, claimed, &mut written).await?;
     let Some(until) = claimed.iter().map(|one| one.claim.until).min() else { return Ok(written) };
     let calls = Calls::new(flow.priority).until(until);
     let mut open = match look_first(engine, flow, target, header, claimed, &calls, &mut written).await {
@@ -80,6 +80,49 @@ pub async fn write_chunk<'a>(
     Ok(written)
 }
 
+/// An article that is gone, and whose number another record of the source has by now: that one is shown.
+async fn leave_to_others<'a>(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    header: &Header,
+    claimed: Vec<Claimed<'a>>,
+    written: &mut Written<'a>,
+) -> Result<Vec<Claimed<'a>>, Failure> {
+    let gone = claimed.iter().map(|one| one.decision).filter(|decision| decision.record.gone);
+    let keyed: Vec<_> = gone.map(|decision| (&decision.record.key, decision.natural_key.clone())).collect();
+    if keyed.is_empty() {
+        return Ok(claimed);
+    }
+    let taken = owners::taken(engine, flow, &keyed).await?;
+    let mut open = Vec::with_capacity(claimed.len());
+    for one in claimed {
+        let record = &one.decision.record;
+        if !record.gone || !taken.contains_key(&record.key) {
+            open.push(one);
+            continue;
+        }
+        let (now, target) = (engine.clock.now(), found_of(one.decision));
+        let entry = Entry {
+            target,
+            content_hash: one.decision.content_hash.clone(),
+            gone_at: Some(now),
+            ..ledger::without_target(State::Delivered, Outcome::Skipped, Step::Write, header, now)
+        };
+        ledger::commit(engine, one.claim, entry).await?;
+        let cause = fetch::told_before(flow.target_facts.name, &record.label);
+        written.results.push(RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause));
+    }
+    Ok(open)
+}
+
+/// The record of the target that a decision changes.
+fn found_of(decision: &Decision) -> Option<Found> {
+    match &decision.action {
+        Action::Update { id } => Some(Found { id: id.clone(), number: decision.record.label.clone() }),
+        Action::Create => None,
+    }
+}
+
 fn change_of(decision: &Decision) -> Change {
     let fields = decision.payload.as_object().cloned().unwrap_or_default();
     Change { key: decision.natural_key.clone(), action: decision.action.clone(), fields, pictures: Vec::new() }
@@ -104,15 +147,15 @@ async fn look_first<'a>(
     calls: &Calls,
     written: &mut Written<'a>,
 ) -> Result<Vec<Claimed<'a>>, (Failure, Vec<Claimed<'a>>)> {
-    let doubtful: Vec<NonEmpty> = claimed
+    let doubtful: Vec<Wanted<'_>> = claimed
         .iter()
         .filter(|one| one.claim.search_first && one.change.action == Action::Create)
-        .map(|one| one.change.key.clone())
+        .map(|one| Wanted { key: &one.change.key, fields: &one.change.fields })
         .collect();
     if doubtful.is_empty() {
         return Ok(claimed);
     }
-    let found = match target.find_records(flow.flow.entity, &doubtful, calls).await {
+    let found = match target.find_wanted(flow.flow.entity, &doubtful, calls).await {
         Ok(found) => found,
         Err(failure) => return Err((failure, claimed)),
     };
@@ -228,11 +271,20 @@ async fn delivered(
     let entry = Entry {
         target: Some(Found { id: sent.id.clone(), number: sent.number.clone() }),
         content_hash: one.decision.content_hash.clone(),
+        gone_at: record.gone.then(|| engine.clock.now()),
         ..ledger::without_target(State::Delivered, outcome, Step::Write, header, engine.clock.now())
     };
     // All of these before the commit: after it nobody would come back for them.
-    origin::stamp(engine, flow, &sent.id, &one.change.fields).await?;
-    owners::own(engine, flow, &one.decision.natural_key, &record.key, &record.label).await?;
+    if let Document::Product(product) = &record.document
+        && !record.gone
+        && (outcome == Outcome::Created || one.change.fields.contains_key("_variations"))
+    {
+        absent::came(engine, flow, &absent::numbers(product)).await?;
+    }
+    origin::written(engine, flow, record, &sent.id).await?;
+    if !record.gone {
+        owners::own(engine, flow, &one.decision.natural_key, &record.key, &record.label).await?;
+    }
     if one.claim.was_waiting {
         waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
     }
