@@ -28,6 +28,9 @@ pub(super) async fn diagnose(av: &AccountView, asked: &Asked, calls: &Calls) -> 
         let part = av.profile.part(name);
         let objections = dictionary.objections(part, &part.fields(), wanted);
         let make = if severe { Finding::error } else { Finding::warning };
+        if wanted == Use::Create && part.object.is_some() {
+            findings.extend(dictionary.unfilled(part, &av.profile).into_iter().map(mandatory));
+        }
         let is_fine = objections.is_empty();
         findings.extend(objections.into_iter().map(make));
         if is_fine && !seen.contains(&name) {
@@ -41,6 +44,17 @@ pub(super) async fn diagnose(av: &AccountView, asked: &Asked, calls: &Calls) -> 
     }
     findings.extend(options(av, asked));
     Ok(findings)
+}
+
+/// Rows of the flow may fill it, which is not known here.
+fn mandatory((table, name): (String, String)) -> Finding {
+    Finding::warning(
+        Cause::new("mandatory_field", format!("field {name} of {table} is mandatory in this installation"))
+            .advice(format!(
+                "see that a target row fills it; or, when AccountView does, add it to profile.assigned.{table}"
+            ))
+            .in_row(name),
+    )
 }
 
 /// Parts that these flows use, how, and whether they cannot do without.

@@ -151,6 +151,20 @@ impl Dictionary {
         found
     }
 
+    /// Mandatory fields of a new record that no role fills and AccountView does not either: a row must.
+    pub fn unfilled(&self, part: &Part, profile: &Profile) -> Vec<(String, String)> {
+        let filled = part.fields();
+        let tables = part.table.iter().chain(&part.lines);
+        let fields = tables.flat_map(|table| {
+            let known = self.tables.get(table).into_iter().flat_map(|known| &known.fields);
+            known.filter(|(_, field)| field.mandatory).map(move |(name, _)| (table.as_str(), name.as_str()))
+        });
+        fields
+            .filter(|pair| !filled.contains(pair) && !profile.is_assigned(pair.0, pair.1))
+            .map(|(table, name)| (table.to_owned(), name.to_owned()))
+            .collect()
+    }
+
     /// How many names of a part are confirmed, and how many there are.
     pub fn count(&self, part: &Part) -> (usize, usize) {
         let fields = part.fields();

@@ -290,6 +290,10 @@ async fn another_installation_is_refused_until_the_profile_has_its_names() {
 
     let own = world.again(json!({"profile": other_profile()}));
     assert!(Target::test_connection(&own, &world.calls).await.unwrap().ends_with("names of the profile are confirmed"));
+    let findings = Target::diagnose(&own, &asked, &world.calls).await.unwrap();
+    let codes: Vec<&str> = findings.iter().map(|one| one.cause.code.as_str()).collect();
+    assert_eq!(codes, ["mandatory_field", "foreign_currency"], "{findings:#?}");
+    assert!(findings[0].cause.to_string().contains("X01_CHAN of SO_HDR"));
     let mut made = payload(&world, &own, DocumentType::SalesOrder).await;
     let send =
         async |made: &Value| own.send_order(DocumentType::SalesOrder, made, &debtor("10000"), None, &world.calls).await;
