@@ -18,6 +18,8 @@ use super::client::Client;
 use super::options::{EntryVat, Settings};
 use super::{lines, native};
 
+/// Most pages of documents whose reference holds the one that is looked for.
+const PAGES_MAX: usize = 20;
 /// Most characters of a reference on every document; see [`Shape::reference_max_chars`] for each.
 pub(super) const REFERENCE_MAX_CHARS: usize = 60;
 
@@ -121,7 +123,7 @@ impl Shape {
     ) -> Result<Vec<Value>, Failure> {
         let wanted = key.as_str().to_lowercase();
         let (mut found, mut link) = (Vec::new(), None);
-        loop {
+        for _ in 0..PAGES_MAX {
             let (rows, next) = client.page(self.path, query, link.as_deref(), calls).await?;
             let holds = |row: &Value| {
                 native::field(row, self.reference).is_some_and(|text| text.to_lowercase().contains(&wanted))
@@ -143,6 +145,12 @@ impl Shape {
                 None => return Ok(found),
             }
         }
+        // One reference is a part of so many others only when it is as good as none.
+        Err(Failure::reject(
+            Cause::new("reference_too_common", format!("too many documents hold «{key}» in their {}", self.reference))
+                .advice("map a longer reference, such as one with a prefix for the shop")
+                .in_row("reference"),
+        ))
     }
 
     /// The number that a person sees. A concept has none, so its id says which it is.

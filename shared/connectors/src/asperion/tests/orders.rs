@@ -114,6 +114,19 @@ async fn a_search_that_answers_others_proves_nothing() {
 }
 
 #[tokio::test]
+async fn a_reference_that_is_part_of_everything_is_no_reference() {
+    let world = World::new(|seen: &Seen| {
+        let next = format!("http://{}/v1/salesinvoiceswithlines?page=2", seen.header("host").unwrap());
+        let meta = json!({"administrationId": 4711, "nextPage": next});
+        Reply::json(200, json!({"_data": [{"id": 4, "description": "Factuur 1"}], "_meta": meta}))
+    })
+    .await;
+    let failure = world.asperion.find_documents(SalesInvoice, &keys(["1"]), &world.calls).await.unwrap_err();
+    assert_eq!((failure.class(), failure.cause().code.as_str()), ("reject", "reference_too_common"));
+    assert_eq!(world.server.take().len(), 20);
+}
+
+#[tokio::test]
 async fn an_entry_is_looked_for_in_each_year_on_the_clock_of_the_books() {
     let world = World::new(|seen: &Seen| match seen.query("BookYear") {
         Some("2025") => list(json!([{"id": 5, "sourceDocumentNumber": "WEB-1"}])),
