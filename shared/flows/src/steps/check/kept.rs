@@ -61,15 +61,15 @@ pub async fn decide_chunk(
             None if one.record.gone => hiding(engine, flow, one.record),
             None => payload(engine, flow, one.record),
         };
-        match fields {
-            Ok(fields) => {
+        match fields.and_then(|fields| Ok((super::key_of(one.record)?, fields))) {
+            Ok((natural_key, fields)) => {
                 let ended = match one.record.gone {
                     true => None,
                     false => open::without_news(engine, flow, header, one, &before, &fields).await?,
                 };
                 match ended {
                     Some(result) => results.push(result),
-                    None => asked.push(Asked { one, before, fields }),
+                    None => asked.push(Asked { one, natural_key, before, fields }),
                 }
             }
             Err(failure) => {
@@ -77,9 +77,8 @@ pub async fn decide_chunk(
             }
         }
     }
-    let keys: Vec<NonEmpty> = asked.iter().map(|one| super::key_of(one.one.record)).collect::<Result<_, _>>()?;
     let wanted: Vec<Wanted<'_>> =
-        keys.iter().zip(&asked).map(|(key, asked)| Wanted { key, fields: &asked.fields }).collect();
+        asked.iter().map(|asked| Wanted { key: &asked.natural_key, fields: &asked.fields }).collect();
     let found = if wanted.is_empty() {
         BTreeMap::new()
     } else {
@@ -87,10 +86,10 @@ pub async fn decide_chunk(
         target.find_wanted(flow.flow.entity, &wanted, calls).await?
     };
     let mut decisions = Vec::new();
-    for (natural_key, asked) in keys.iter().zip(&asked) {
+    for asked in &asked {
         let one = asked.one;
-        let existing = found.get(natural_key).map(Vec::as_slice).unwrap_or_default();
-        match decide(flow, asked, natural_key, existing) {
+        let existing = found.get(&asked.natural_key).map(Vec::as_slice).unwrap_or_default();
+        match decide(flow, asked, existing) {
             Ok(Verdict::Write(decision)) => decisions.push(*decision),
             Ok(Verdict::Same(_)) if one.record.gone => results.push(ended_before(engine, flow, header, one).await?),
             Ok(Verdict::Skip(_)) if one.record.gone => results.push(ended_before(engine, flow, header, one).await?),
@@ -117,6 +116,7 @@ pub async fn decide_chunk(
 /// A record that the target is asked about.
 struct Asked<'a> {
     one: &'a Open<'a>,
+    natural_key: NonEmpty,
     before: Before,
     /// Native fields.
     fields: Map<String, Value>,
@@ -147,12 +147,8 @@ async fn refuse_shared_keys(
     Ok(refused)
 }
 
-fn decide(
-    flow: &LoadedFlow,
-    asked: &Asked<'_>,
-    natural_key: &NonEmpty,
-    of_key: &[Existing],
-) -> Result<Verdict, Failure> {
+fn decide(flow: &LoadedFlow, asked: &Asked<'_>, of_key: &[Existing]) -> Result<Verdict, Failure> {
+    let natural_key = &asked.natural_key;
     let (record, mut fields) = (asked.one.record, asked.fields.clone());
     let hidden = is_hidden(&record.document);
     let leave = hidden && flow.flow.settings.product.unpublished == Unpublished::Leave;
@@ -320,16 +316,16 @@ pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) 
     let natural_key = super::key_of(record)?;
     let fields = payload(engine, flow, record)?;
     let one = Open { record, entry: None, hash: String::new() };
-    let asked = Asked { one: &one, before: Before::default(), fields: fields.clone() };
-    match decide(flow, &asked, &natural_key, &[])? {
+    let asked = Asked { one: &one, natural_key, before: Before::default(), fields };
+    match decide(flow, &asked, &[])? {
         Verdict::Write(decision) => Ok(*decision),
         // Stock is never created, and still a person wants to see what would be sent.
         Verdict::Same(_) | Verdict::Skip(_) => Ok(Decision {
             record: record.clone(),
-            natural_key,
+            natural_key: asked.natural_key,
             action: Action::Create,
             customer: None,
-            payload: Value::Object(fields),
+            payload: Value::Object(asked.fields),
             content_hash: String::new(),
             from_memory: false,
         }),

@@ -1,5 +1,6 @@
 //! Records of a chunk that may be delivered again: which of them are still open, and how one of them ends.
 
+use koppel_core::document::Document;
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::RecordKey;
 use koppel_core::message::{Header, MappedRecord, Step};
@@ -108,7 +109,12 @@ pub async fn without_news(
     let (found, cause) = match before.news(flow, one.record, fields) {
         News::All | News::Some => return Ok(None),
         News::Echo(stamp) => {
-            let number = one.record.document.natural_key().map(String::from).unwrap_or_default();
+            // The natural key of a person is an address, which is not kept in the clear.
+            let natural_key = match &one.record.document {
+                Document::Customer(_) => None,
+                document => document.natural_key().map(String::from),
+            };
+            let number = natural_key.unwrap_or_else(|| stamp.record.clone());
             let cause = Cause::new("echo", format!("it is as the flow «{}» wrote it", stamp.flow));
             (known.unwrap_or(Found { id: stamp.record, number }), Some(cause))
         }
