@@ -27,7 +27,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     name: "CCV Shop",
     kind: SystemKind::Shop,
     gets: &[Entity::Orders, Entity::Refunds, Entity::Products, Entity::Customers],
-    sends: &[Entity::Products, Entity::Stock, Entity::Customers],
+    sends: &[Entity::Products, Entity::Stock, Entity::Customers, Entity::Prices],
     documents: &[],
     lookups: &[],
     reference_max_chars: None,
@@ -54,6 +54,7 @@ pub static FACTS: SystemFacts = SystemFacts {
             "ccv-shop/rows/product.target.yaml",
             include_str!("rows/product.target.yaml"),
         ),
+        rows(Side::Target, Entity::Prices, "ccv-shop/rows/price.target.yaml", include_str!("rows/price.target.yaml")),
         rows(Side::Target, Entity::Stock, "ccv-shop/rows/stock.target.yaml", include_str!("rows/stock.target.yaml")),
         rows(
             Side::Target,

@@ -2,10 +2,12 @@
 //!
 //! * `find.rs`: what the shop has, as the rows write it
 //! * `products.rs`, `variations.rs`, `stock.rs`, `customers.rs`: one file for what is written
+//! * `groups.rs`: prices for groups of users
 //! * `prices.rs`, `options.rs`, `pictures.rs`: what has to be worked out or resolved first
 
 mod customers;
 mod find;
+mod groups;
 mod options;
 mod pictures;
 mod prices;
@@ -37,6 +39,7 @@ use super::source::who_answers;
 use crate::http::Deps;
 use customers::Users;
 use find::Catalogue;
+use groups::Groups;
 use options::Options;
 use pictures::Pictures;
 use values::TextLimits;
@@ -54,6 +57,7 @@ pub struct CcvShopTarget {
     options: Options,
     pictures: Pictures,
     users: Users,
+    groups: Groups,
     texts: TextLimits,
     /// The shop's package for new products: what the connection says, or the first.
     package: Option<String>,
@@ -70,6 +74,7 @@ impl CcvShopTarget {
             options: Options::new(connection),
             pictures: Pictures::new(connection, deps),
             users: Users::default(),
+            groups: Groups::default(),
             texts: TextLimits::of(connection)?,
             package: connection.option("package"),
             package_id: OnceCell::new(),
@@ -89,6 +94,7 @@ impl Target for CcvShopTarget {
         match entity {
             Entity::Products | Entity::Stock => self.find_products(entity, keys, calls).await,
             Entity::Customers => self.find_users(keys, calls).await,
+            Entity::Prices => self.find_prices(keys, calls).await,
             _ => Err(cannot(entity.name())),
         }
     }
@@ -98,6 +104,7 @@ impl Target for CcvShopTarget {
             Entity::Products => self.send_products(changes, calls).await,
             Entity::Stock => self.send_stock(changes, calls).await,
             Entity::Customers => self.send_users(changes, calls).await,
+            Entity::Prices => self.send_prices(changes, calls).await,
             _ => Err(cannot(entity.name())),
         }
     }

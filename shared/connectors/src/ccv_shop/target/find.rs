@@ -64,7 +64,7 @@ impl Id {
 
 /// A catalogue as it was read.
 #[derive(Debug)]
-struct Read {
+pub struct Read {
     at: DateTime<Utc>,
     products: Vec<Value>,
     /// Which of them have a number: themselves, or a combination of theirs.
@@ -82,7 +82,8 @@ impl Read {
         Self { at, products, by_number }
     }
 
-    fn with(&self, wanted: &BTreeSet<&str>) -> Vec<&Value> {
+    /// The products that have one of these numbers.
+    pub fn with(&self, wanted: &BTreeSet<&str>) -> Vec<&Value> {
         let places: BTreeSet<usize> =
             wanted.iter().filter_map(|number| self.by_number.get(*number)).flatten().copied().collect();
         places.into_iter().map(|at| &self.products[at]).collect()
@@ -158,15 +159,8 @@ impl CcvShopTarget {
     ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
         let stock = entity == Entity::Stock;
         let numbers: BTreeSet<&str> = keys.iter().map(NonEmpty::as_str).collect();
-        let read;
-        let few;
-        let products: Vec<&Value> = if numbers.len() <= FEW {
-            few = self.few(stock, &numbers, calls).await?;
-            few.iter().collect()
-        } else {
-            read = self.catalogue.read(&self.client, stock, &numbers, calls).await?;
-            read.with(&numbers)
-        };
+        let read = self.products_with(stock, &numbers, calls).await?;
+        let products = read.with(&numbers);
         if products.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -205,6 +199,20 @@ impl CcvShopTarget {
             }
         }
         Ok(found)
+    }
+
+    /// Products with these numbers, and others beside them.
+    pub(super) async fn products_with(
+        &self,
+        stock: bool,
+        numbers: &BTreeSet<&str>,
+        calls: &Calls,
+    ) -> Result<Arc<Read>, Failure> {
+        if numbers.len() <= FEW {
+            let few = self.few(stock, numbers, calls).await?;
+            return Ok(Arc::new(Read::of(self.client.now(), few)));
+        }
+        self.catalogue.read(&self.client, stock, numbers, calls).await
     }
 
     /// Products with these numbers, asked for one by one.

@@ -39,7 +39,7 @@ impl CcvShopTarget {
             Action::Update { id } => Some(Id::parse(id)?),
         };
         let sent = |id: Id| Sent { id: id.text(), number: change.key.to_string(), ..Sent::default() };
-        self.check_vat_of_prices(&fields, calls).await?;
+        self.check_vat_of_prices(&fields, "product", calls).await?;
         if let Some(id @ Id { combination: Some(combination), .. }) = id {
             self.send_combination(combination, change, &fields, calls).await?;
             return Ok(sent(id));
@@ -153,7 +153,12 @@ impl CcvShopTarget {
     }
 
     /// Prices with tax in a shop whose prices are without would be wrong by all of it.
-    async fn check_vat_of_prices(&self, fields: &Map<String, Value>, calls: &Calls) -> Result<(), Failure> {
+    pub(super) async fn check_vat_of_prices(
+        &self,
+        fields: &Map<String, Value>,
+        settings: &str,
+        calls: &Calls,
+    ) -> Result<(), Failure> {
         let Some(ours) = fields.get("_prices_include_vat") else { return Ok(()) };
         let theirs = self.shop.facts(&self.client, calls).await?.prices_include_vat;
         if *ours == json!(theirs) {
@@ -165,8 +170,8 @@ impl CcvShopTarget {
                 "prices_differ_in_vat",
                 format!("prices of this shop are {with} VAT, those of the flow are not"),
             )
-            .advice(format!("set settings.product.prices_include_tax: {set} in the flow"))
-            .in_row("settings.product.prices_include_tax"),
+            .advice(format!("set settings.{settings}.prices_include_tax: {set} in the flow"))
+            .in_row(format!("settings.{settings}.prices_include_tax")),
         ))
     }
 

@@ -36,7 +36,7 @@ fn compile_rows(side: Side, entity: Entity) -> Mapping {
     let checks = match side {
         Side::Source => Checks::new().catalogued("source", fields),
         Side::Target => {
-            let names = ["product", "stock", "customer", "settings"];
+            let names = ["product", "stock", "customer", "price", "settings"];
             names.into_iter().fold(Checks::new(), Checks::variable).target(fields)
         }
     };
@@ -272,6 +272,20 @@ fn a_product_is_written_as_the_shop_takes_it() {
     for silent in ["description", "weight", "taxtariff", "_vat_percent", "_categories", "_variations", "eannumber"] {
         assert_eq!(of("draft")[silent], Value::Null, "{silent}");
     }
+}
+
+#[test]
+fn a_price_of_a_group_is_what_it_pays() {
+    use koppel_core::document::Price;
+    let price = |includes_tax: bool| Price {
+        sku: "X".into(),
+        price: "8.2645".parse().unwrap(),
+        includes_tax,
+        ..Price::default()
+    };
+    let made = |includes_tax| write(Entity::Prices, "price", &price(includes_tax), &json!({}));
+    assert_eq!((&made(true)["price"], &made(false)["price"]), (&json!("8.26"), &json!("8.2645")));
+    assert_eq!((&made(true)["_prices_include_vat"], &made(true)["_breaks"]), (&json!(true), &json!([])));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use koppel_sandbox::{FaultAction, FaultRule};
 use super::*;
 use crate::ccv_shop::CcvShopTarget;
 
+mod prices;
 mod products;
 mod stock;
 mod users;
