@@ -247,4 +247,6 @@ fn fingerprint(connection: &Connection) -> u64 {
 }
 
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod tests;
