@@ -29,24 +29,35 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples")
 }
 
-fn text_of(pair: &str) -> String {
+pub(super) fn text_of(pair: &str) -> String {
     std::fs::read_to_string(folder().join(pair).join("koppel.yaml")).unwrap()
 }
 
 /// Flows in the turn that the example says.
-fn turn(text: &str) -> Vec<String> {
+pub(super) fn turn(text: &str) -> Vec<String> {
     let turn = text.lines().find_map(|line| line.strip_prefix("# Flows in turn: ")).unwrap();
     turn.split_whitespace().map(str::to_owned).collect()
 }
 
-fn at(text: &str, sandbox: &Handle) -> String {
+pub(super) fn at(text: &str, sandbox: &Handle) -> String {
     PORTS.iter().fold(text.to_owned(), |text, (port, system)| {
         text.replace(&format!("http://127.0.0.1:{port}"), sandbox.url(system))
     })
 }
 
-fn whole() -> Scope {
+pub(super) fn whole() -> Scope {
     Scope { since: Some(chrono::DateTime::UNIX_EPOCH), ids: Vec::new() }
+}
+
+/// Limits that nobody has published are left to other tests.
+pub(super) fn options() -> Options {
+    Options::default()
+        .switch("exact-online", json!({ "minute_limit": null }))
+        .switch("mijnwebwinkel", json!({ "minute_limit": null }))
+        .switch("asperion", json!({ "minute_limit": null }))
+        .switch("visma-net", json!({ "hourly_limit": null }))
+        .switch("ccv-shop", json!({ "overall_minute_limit": null, "resource_limits": false }))
+        .switch("woocommerce", json!({ "wholesale": "free" }))
 }
 
 async fn planned(world: &World, flow: &str) -> Funnel {
@@ -59,14 +70,7 @@ async fn planned(world: &World, flow: &str) -> Funnel {
 
 async fn is_planned_run_and_left_alone(pair: &str) {
     let text = text_of(pair);
-    let options = Options::default()
-        .switch("exact-online", json!({ "minute_limit": null }))
-        .switch("mijnwebwinkel", json!({ "minute_limit": null }))
-        .switch("asperion", json!({ "minute_limit": null }))
-        .switch("visma-net", json!({ "hourly_limit": null }))
-        .switch("ccv-shop", json!({ "overall_minute_limit": null, "resource_limits": false }))
-        .switch("woocommerce", json!({ "wholesale": "free" }));
-    let world = World::with(options, Path::new(embedded::IN_MEMORY), |sandbox| at(&text, sandbox)).await;
+    let world = World::with(options(), Path::new(embedded::IN_MEMORY), |sandbox| at(&text, sandbox)).await;
     let (shop, books) = pair.split_once("--").unwrap();
     let systems = [shop, books].map(|id| world.sandbox.system(id).unwrap());
     for system in &systems {

@@ -3,7 +3,9 @@
 
 mod books;
 mod examples;
+mod same_kind;
 mod shops;
+mod silence;
 
 use chrono::TimeDelta;
 use koppel_core::NonEmpty;

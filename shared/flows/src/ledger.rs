@@ -304,6 +304,11 @@ pub async fn mark_back(
     Ok(())
 }
 
+/// What is kept of a record of the target. The number of an account may be somebody's address: then its id stands for it.
+pub fn impersonal(found: Found) -> Found {
+    if found.number.contains('@') { Found { number: found.id.clone(), id: found.id } } else { found }
+}
+
 /// An entry without a document in the target.
 pub fn without_target(state: State, outcome: Outcome, step: Step, header: &Header, now: DateTime<Utc>) -> Entry {
     Entry { outcome: Some(outcome), step: Some(step), ..Entry::of(state, header, now) }

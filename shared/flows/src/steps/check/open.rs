@@ -81,7 +81,7 @@ pub async fn unchanged(
     let record = one.record;
     let number = found.number.clone();
     let entry = Entry {
-        target: Some(found),
+        target: Some(ledger::impersonal(found)),
         content_hash: one.hash.clone(),
         ..ledger::without_target(State::Delivered, Outcome::Unchanged, Step::Check, header, engine.clock.now())
     };

@@ -268,8 +268,10 @@ async fn delivered(
     outcome: Outcome,
 ) -> Result<RecordResult, Failure> {
     let record = &one.decision.record;
+    let found = ledger::impersonal(Found { id: sent.id.clone(), number: sent.number.clone() });
+    let summary = format!("{outcome} as {}", found.number);
     let entry = Entry {
-        target: Some(Found { id: sent.id.clone(), number: sent.number.clone() }),
+        target: Some(found),
         content_hash: one.decision.content_hash.clone(),
         gone_at: record.gone.then(|| engine.clock.now()),
         ..ledger::without_target(State::Delivered, outcome, Step::Write, header, engine.clock.now())
@@ -290,7 +292,6 @@ async fn delivered(
     }
     ledger::commit(engine, one.claim, entry).await?;
     let payload = json!({ "payload": one.change.fields, "answer": sent });
-    let summary = format!("{outcome} as {}", sent.number);
     trail::write(engine, header, Step::Write, &record.key, summary, &payload).await?;
     let result = RecordResult::new(&record.key, &record.label, outcome);
     Ok(RecordResult {
