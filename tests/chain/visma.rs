@@ -138,3 +138,24 @@ async fn articles_and_stock_of_the_books_come_to_the_shop() {
     assert!(matches!(mug.outcome, Outcome::Updated | Outcome::Unchanged), "{mug:#?}");
     assert!(world.run_flow(FLOW).await.funnel.count(Outcome::Created) == 6);
 }
+
+#[tokio::test]
+async fn customers_get_the_account_of_their_country_and_fields_of_ones_own() {
+    let sandbox = Sandbox::start(Options::default()).await.expect("the sandbox starts");
+    let world = World::around(sandbox, Path::new(embedded::IN_MEMORY)).await;
+    let flow = "  buyers:\n    from: shop\n    to: books\n    entity: customers\n    settings: { revenue_account: { by_country: { BE: \"8030\" }, default: \"8000\" } }\n    map:\n      custom.shop_number: source.id\n      \
+                target.customer.accountReference: '\"WEB-\" ~ customer.custom.shop_number'\n";
+    world.apply(&format!("{}{flow}", yaml(&world.sandbox, "sales-order"))).await;
+    let ended = world.run_flow("buyers").await;
+    assert_eq!(ended.funnel.count(Outcome::Created), 2, "{:#?}", ended.by_label);
+    let rows = world.sandbox.visma().documents("customer");
+    let peeters = rows.iter().find(|row| row["name"] == "Peeters BV").expect("Peeters");
+    assert_eq!(peeters["accountReference"], "WEB-3");
+    let jan = rows
+        .iter()
+        .find(|row| row["name"] != "Peeters BV" && row.to_string().contains("jan@example.test"))
+        .expect("Jan");
+    for (row, account) in [(peeters, "8030"), (jan, "8000")] {
+        assert!(row["glAccounts"]["salesAccount"].to_string().contains(account), "{}", row["glAccounts"]);
+    }
+}

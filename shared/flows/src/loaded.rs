@@ -211,10 +211,11 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
             None
         }
     };
-    let (mut own_source, own_target, mut own_customer) = rows::split_user_rows(&flow.map);
-    // In a flow of customers both ways of writing a row mean the customer.
+    let (mut own_source, mut own_target, mut own_customer) = rows::split_user_rows(&flow.map);
+    // In a flow of customers there is nothing but the customer: `target.` leads to its rows, whatever they are called.
     if flow.entity == Entity::Customers {
-        own_customer.extend(own_target.iter().cloned());
+        own_target.extend(own_customer.drain(..).map(|(path, cell)| (format!("customer.{path}"), cell)));
+        own_customer.clone_from(&own_target);
     }
     let original_rows = (flow.entity == Entity::Refunds).then(|| {
         let own_original = crate::refunds::split_rows(config, &flow, &mut own_source);
