@@ -174,9 +174,12 @@ async fn look_first<'a>(
             continue;
         }
         let sent = sent_of(existing);
+        let decision = one.decision;
         match delivered(engine, flow, header, one, sent, Outcome::Created).await {
             Ok(result) => written.results.push(result),
             Err(failure) => {
+                // It is one of those that come back: the rest may be parked, and nobody would tell of it.
+                again(written, failure.clone(), decision);
                 open.extend(rest);
                 return Err((failure, open));
             }
