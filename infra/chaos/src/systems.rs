@@ -108,6 +108,10 @@ impl Source for Gated<dyn Source> {
 
 #[async_trait]
 impl Target for Gated<dyn Target> {
+    fn system(&self) -> &'static str {
+        self.inner.system()
+    }
+
     async fn find_documents(
         &self,
         document: DocumentType,

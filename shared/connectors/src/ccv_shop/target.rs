@@ -20,14 +20,11 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use koppel_core::connection::Connection;
-use koppel_core::document::{DocumentType, Entity};
+use koppel_core::document::Entity;
 use koppel_core::error::RetryReason;
-use koppel_core::message::CustomerDecision;
-use koppel_core::ports::target::{Change, Existing, Found};
-use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
-use koppel_core::system::Lookup;
+use koppel_core::ports::target::{Change, Existing, cannot_write};
+use koppel_core::ports::{Asked, Calls, Finding, Sent, Target};
 use koppel_core::{Cause, Failure, NonEmpty};
-use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::FACTS;
@@ -85,6 +82,10 @@ impl CcvShopTarget {
 
 #[async_trait]
 impl Target for CcvShopTarget {
+    fn system(&self) -> &'static str {
+        FACTS.name
+    }
+
     async fn find_records(
         &self,
         entity: Entity,
@@ -95,7 +96,7 @@ impl Target for CcvShopTarget {
             Entity::Products | Entity::Stock => self.find_products(entity, keys, calls).await,
             Entity::Customers => self.find_users(keys, calls).await,
             Entity::Prices => self.find_prices(keys, calls).await,
-            _ => Err(cannot(entity.name())),
+            _ => Err(cannot_write(entity.name(), FACTS.name)),
         }
     }
 
@@ -105,54 +106,8 @@ impl Target for CcvShopTarget {
             Entity::Stock => self.send_stock(changes, calls).await,
             Entity::Customers => self.send_users(changes, calls).await,
             Entity::Prices => self.send_prices(changes, calls).await,
-            _ => Err(cannot(entity.name())),
+            _ => Err(cannot_write(entity.name(), FACTS.name)),
         }
-    }
-
-    async fn find_documents(
-        &self,
-        document: DocumentType,
-        _keys: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
-        Err(cannot(document.name()))
-    }
-
-    async fn find_customers(
-        &self,
-        _emails: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
-        Err(cannot("a debtor"))
-    }
-
-    async fn look_up(
-        &self,
-        list: Lookup,
-        _codes: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
-        Err(cannot(list.label()))
-    }
-
-    async fn send_customer(
-        &self,
-        _decision: &CustomerDecision,
-        _known: Option<&CustomerLink>,
-        _calls: &Calls,
-    ) -> Result<CustomerLink, Failure> {
-        Err(cannot("a debtor"))
-    }
-
-    async fn send_order(
-        &self,
-        document: DocumentType,
-        _payload: &Value,
-        _customer: &CustomerLink,
-        _delivery_key: Option<&str>,
-        _calls: &Calls,
-    ) -> Result<Sent, Failure> {
-        Err(cannot(document.name()))
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
@@ -162,13 +117,6 @@ impl Target for CcvShopTarget {
     async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
         diagnose(&self.client, &self.shop, asked, calls).await
     }
-}
-
-fn cannot(what: &str) -> Failure {
-    Failure::settings(
-        Cause::new("not_supported", format!("{what} cannot be written to {}", FACTS.name))
-            .advice("koppel systems shows what each system can do"),
-    )
 }
 
 /// Adds the result of one record. What is wrong with the connection ends the rest too: they would only cost calls. Nothing

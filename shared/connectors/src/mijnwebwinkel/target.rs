@@ -15,13 +15,11 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use koppel_core::connection::Connection;
-use koppel_core::document::{DocumentType, Entity};
-use koppel_core::message::{Action, CustomerDecision};
-use koppel_core::ports::target::{Change, Existing, Found};
-use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
-use koppel_core::system::Lookup;
+use koppel_core::document::Entity;
+use koppel_core::message::Action;
+use koppel_core::ports::target::{Change, Existing, cannot_write};
+use koppel_core::ports::{Asked, Calls, Finding, Sent, Target};
 use koppel_core::{Cause, Failure, NonEmpty};
-use serde_json::Value;
 
 use super::FACTS;
 use super::categories::Categories;
@@ -68,6 +66,10 @@ impl MijnWebwinkelTarget {
 
 #[async_trait]
 impl Target for MijnWebwinkelTarget {
+    fn system(&self) -> &'static str {
+        FACTS.name
+    }
+
     async fn find_records(
         &self,
         entity: Entity,
@@ -90,52 +92,6 @@ impl Target for MijnWebwinkelTarget {
         }
     }
 
-    async fn find_documents(
-        &self,
-        document: DocumentType,
-        _keys: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
-        Err(cannot(document.name()))
-    }
-
-    async fn find_customers(
-        &self,
-        _emails: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
-        Err(cannot("a debtor"))
-    }
-
-    async fn look_up(
-        &self,
-        list: Lookup,
-        _codes: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
-        Err(cannot(list.label()))
-    }
-
-    async fn send_customer(
-        &self,
-        _decision: &CustomerDecision,
-        _known: Option<&CustomerLink>,
-        _calls: &Calls,
-    ) -> Result<CustomerLink, Failure> {
-        Err(cannot("a debtor"))
-    }
-
-    async fn send_order(
-        &self,
-        document: DocumentType,
-        _payload: &Value,
-        _customer: &CustomerLink,
-        _delivery_key: Option<&str>,
-        _calls: &Calls,
-    ) -> Result<Sent, Failure> {
-        Err(cannot(document.name()))
-    }
-
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
         super::source::introduce(&self.client, calls).await
     }
@@ -145,20 +101,13 @@ impl Target for MijnWebwinkelTarget {
     }
 }
 
-fn cannot(what: &str) -> Failure {
-    Failure::settings(
-        Cause::new("not_supported", format!("{what} cannot be written to {}", FACTS.name))
-            .advice("koppel systems shows what each system can do"),
-    )
-}
-
 fn cannot_send(entity: Entity) -> Failure {
     match entity {
         Entity::Prices => Failure::settings(
             Cause::new("not_supported", "MijnWebwinkel has no prices per class or group of customers in its API")
                 .advice("bring the one price of each article over with a flow of products; an action price goes in the row target.price.action"),
         ),
-        other => cannot(other.name()),
+        other => cannot_write(other.name(), FACTS.name),
     }
 }
 

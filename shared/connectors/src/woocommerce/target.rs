@@ -21,13 +21,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use koppel_core::connection::Connection;
-use koppel_core::document::{DocumentType, Entity};
-use koppel_core::message::CustomerDecision;
-use koppel_core::ports::target::{Change, Existing, Found};
-use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
-use koppel_core::system::Lookup;
-use koppel_core::{Cause, Failure, NonEmpty};
-use serde_json::Value;
+use koppel_core::document::Entity;
+use koppel_core::ports::target::{Change, Existing, cannot_write};
+use koppel_core::ports::{Asked, Calls, Finding, Sent, Target};
+use koppel_core::{Failure, NonEmpty};
 
 use super::FACTS;
 use super::categories::Categories;
@@ -79,6 +76,10 @@ impl WooCommerceTarget {
 
 #[async_trait]
 impl Target for WooCommerceTarget {
+    fn system(&self) -> &'static str {
+        FACTS.name
+    }
+
     async fn find_records(
         &self,
         entity: Entity,
@@ -89,7 +90,7 @@ impl Target for WooCommerceTarget {
             Entity::Products | Entity::Stock => self.find_products(entity, keys, calls).await,
             Entity::Customers => self.find_accounts(keys, calls).await,
             Entity::Prices => self.find_prices(keys, calls).await,
-            _ => Err(cannot(entity.name())),
+            _ => Err(cannot_write(entity.name(), FACTS.name)),
         }
     }
 
@@ -99,54 +100,8 @@ impl Target for WooCommerceTarget {
             Entity::Stock => self.send_stock(changes, calls).await,
             Entity::Customers => self.send_accounts(changes, calls).await,
             Entity::Prices => self.send_prices(changes, calls).await,
-            _ => Err(cannot(entity.name())),
+            _ => Err(cannot_write(entity.name(), FACTS.name)),
         }
-    }
-
-    async fn find_documents(
-        &self,
-        document: DocumentType,
-        _keys: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
-        Err(cannot(document.name()))
-    }
-
-    async fn find_customers(
-        &self,
-        _emails: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
-        Err(cannot("a debtor"))
-    }
-
-    async fn look_up(
-        &self,
-        list: Lookup,
-        _codes: &[NonEmpty],
-        _calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
-        Err(cannot(list.label()))
-    }
-
-    async fn send_customer(
-        &self,
-        _decision: &CustomerDecision,
-        _known: Option<&CustomerLink>,
-        _calls: &Calls,
-    ) -> Result<CustomerLink, Failure> {
-        Err(cannot("a debtor"))
-    }
-
-    async fn send_order(
-        &self,
-        document: DocumentType,
-        _payload: &Value,
-        _customer: &CustomerLink,
-        _delivery_key: Option<&str>,
-        _calls: &Calls,
-    ) -> Result<Sent, Failure> {
-        Err(cannot(document.name()))
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {
@@ -156,11 +111,4 @@ impl Target for WooCommerceTarget {
     async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
         diagnose(&self.client, asked, calls).await
     }
-}
-
-fn cannot(what: &str) -> Failure {
-    Failure::settings(
-        Cause::new("not_supported", format!("{what} cannot be written to {}", FACTS.name))
-            .advice("koppel systems shows what each system can do"),
-    )
 }

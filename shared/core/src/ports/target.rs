@@ -122,28 +122,40 @@ pub struct Picture {
 /// A system that documents are written to.
 #[async_trait]
 pub trait Target: Send + Sync {
+    /// Name of the system, for what it cannot do. One that takes no documents, as a shop, only says this and leaves the
+    /// methods for documents as they are.
+    fn system(&self) -> &'static str {
+        "this system"
+    }
+
     /// Which of these natural keys exist as a document of this type. Asked for a whole chunk at once.
     async fn find_documents(
         &self,
         document: DocumentType,
-        keys: &[NonEmpty],
-        calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Found>, Failure>;
+        _keys: &[NonEmpty],
+        _calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        Err(cannot_write(document.name(), self.system()))
+    }
 
     /// Customers by e-mail address (lower case). Asked for a whole chunk at once.
     async fn find_customers(
         &self,
-        emails: &[NonEmpty],
-        calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure>;
+        _emails: &[NonEmpty],
+        _calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
+        Err(cannot_write("a debtor", self.system()))
+    }
 
     /// References of codes in a list; codes that the target does not have are absent from the answer.
     async fn look_up(
         &self,
         list: Lookup,
-        codes: &[NonEmpty],
-        calls: &Calls,
-    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure>;
+        _codes: &[NonEmpty],
+        _calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
+        Err(cannot_write(list.label(), self.system()))
+    }
 
     /// The whole list, for a person to choose from. Long lists take a call for each page.
     async fn list_codes(&self, list: Lookup, _calls: &Calls) -> Result<Vec<Reference>, Failure> {
@@ -156,20 +168,24 @@ pub trait Target: Send + Sync {
     /// after a lost answer: parts that exist are found before they are created.
     async fn send_customer(
         &self,
-        decision: &CustomerDecision,
-        known: Option<&CustomerLink>,
-        calls: &Calls,
-    ) -> Result<CustomerLink, Failure>;
+        _decision: &CustomerDecision,
+        _known: Option<&CustomerLink>,
+        _calls: &Calls,
+    ) -> Result<CustomerLink, Failure> {
+        Err(cannot_write("a debtor", self.system()))
+    }
 
     /// Creates an order document. Not safe to repeat by itself: the caller claims and searches first.
     async fn send_order(
         &self,
         document: DocumentType,
-        payload: &serde_json::Value,
-        customer: &CustomerLink,
-        delivery_key: Option<&str>,
-        calls: &Calls,
-    ) -> Result<Sent, Failure>;
+        _payload: &serde_json::Value,
+        _customer: &CustomerLink,
+        _delivery_key: Option<&str>,
+        _calls: &Calls,
+    ) -> Result<Sent, Failure> {
+        Err(cannot_write(document.name(), self.system()))
+    }
 
     /// Records by natural key, with the fields that rows write. Asked for a whole chunk at once. A key that several
     /// records have gives them all: the caller refuses to guess.
@@ -179,7 +195,7 @@ pub trait Target: Send + Sync {
         _keys: &[NonEmpty],
         _calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
-        Err(cannot_send(entity))
+        Err(cannot_write(entity.name(), self.system()))
     }
 
     /// As `find_records`, in view of what is wanted: for a target in which a product and its variations are records of
@@ -205,7 +221,7 @@ pub trait Target: Send + Sync {
         _changes: &[Change],
         _calls: &Calls,
     ) -> Result<Vec<Result<Sent, Failure>>, Failure> {
-        Err(cannot_send(entity))
+        Err(cannot_write(entity.name(), self.system()))
     }
 
     /// Reaches the system with the credentials and says who answers (name, version, administration).
@@ -218,9 +234,10 @@ pub trait Target: Send + Sync {
     }
 }
 
-fn cannot_send(entity: Entity) -> Failure {
+/// What to say of what a system does not take.
+pub fn cannot_write(what: &str, system: &str) -> Failure {
     Failure::settings(
-        Cause::new("not_supported", format!("{entity} cannot be written to this system"))
+        Cause::new("not_supported", format!("{what} cannot be written to {system}"))
             .advice("koppel systems shows what each system can do"),
     )
 }

@@ -131,6 +131,10 @@ struct ReadOnlyTarget {
 
 #[async_trait]
 impl Target for ReadOnlyTarget {
+    fn system(&self) -> &'static str {
+        self.target.system()
+    }
+
     async fn find_documents(
         &self,
         document: DocumentType,
