@@ -81,6 +81,23 @@ async fn a_run_that_does_not_move_is_given_up_only_after_a_second_look() {
     assert_eq!(world.sales_orders().len(), 6);
 }
 
+/// A crash between a run and its first message, and then the machine sleeps: the first look is at a run that is old.
+#[tokio::test]
+async fn a_first_message_that_was_lost_is_sent_again_however_late_somebody_looks() {
+    for hours in [1, 7, 30] {
+        let world = World::new(yaml).await;
+        let (engine, tenant, queue) = (&world.embedded.engine, &world.tenant, &world.embedded.queue);
+        let run = runs::start(engine, tenant, FLOW, Scope::default()).await.expect("started").expect("no run is open");
+        let lost = queue.receive(Step::Fetch, 1).await.expect("received").remove(0);
+        queue.ack(&lost.receipt).await.expect("gone");
+        world.sandbox.clock().advance(chrono::TimeDelta::hours(hours));
+        assert_eq!(koppel_flows::steps::end_run(engine, tenant, FLOW).await.expect("a look"), None, "after {hours} h");
+        world.finish(run.clone()).await;
+        let ended = runs::load(engine, tenant, FLOW, &run).await.expect("kept").expect("a run");
+        assert_eq!((ended.incomplete, world.sales_orders().len()), (None, 6), "after {hours} h");
+    }
+}
+
 /// A list that moves while it is read shows a record on two pages.
 #[tokio::test]
 async fn a_record_in_two_chunks_ends_in_both() {

@@ -480,8 +480,8 @@ pub(crate) async fn end_one(
 /// The run is old and has not moved between two looks. Before that, a first fetch that was lost is sent again.
 async fn is_stuck(engine: &Engine, key: &Key, run: &mut Run, version: u64) -> Result<bool, Failure> {
     let now = engine.clock.now();
-    if now - run.started_at < DOUBTED_AFTER {
-        send_lost_fetch(engine, key, run, version).await?;
+    // Whatever its age: a machine that slept for hours right after the crash looks for the first time when the run is old.
+    if send_lost_fetch(engine, key, run, version).await? || now - run.started_at < DOUBTED_AFTER {
         return Ok(false);
     }
     let moved = run.funnel.fetched + run.funnel.settled();
@@ -495,17 +495,17 @@ async fn is_stuck(engine: &Engine, key: &Key, run: &mut Run, version: u64) -> Re
     }
 }
 
-/// Sends the first fetch again, once, when a crash between the run and its message seems to have lost it.
-async fn send_lost_fetch(engine: &Engine, key: &Key, run: &Run, version: u64) -> Result<(), Failure> {
+/// Sends the first fetch again, once, when a crash between the run and its message seems to have lost it. True when it did.
+async fn send_lost_fetch(engine: &Engine, key: &Key, run: &Run, version: u64) -> Result<bool, Failure> {
     let now = engine.clock.now();
     let untouched = !run.fetched_all && run.funnel.fetched == 0;
     let Some(first) = run.first_fetch.clone().filter(|_| untouched && now - run.started_at > RESEND_AFTER) else {
-        return Ok(());
+        return Ok(false);
     };
     engine.queue.send(Step::Fetch, &[QueueMessage::pack(&Task::Fetch(first))?]).await?;
     let sent = Run { first_fetch: None, ..run.clone() };
     put(engine, key, &sent, Condition::Version(version), Some(now + KEEP_REPORTS)).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// A run, when it is still kept.
