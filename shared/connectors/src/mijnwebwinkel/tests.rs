@@ -13,7 +13,7 @@ use koppel_sandbox::{Handle, Inspector, Sandbox};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::categories::Tree;
+use super::categories::tree_of;
 use super::options::Options;
 use super::source::ShopFacts;
 use super::{FACTS, MijnWebwinkelSource, MijnWebwinkelTarget, native};
@@ -202,7 +202,7 @@ fn the_documented_order_comes_to_what_was_paid() {
 #[test]
 fn the_documented_article_becomes_a_product_with_variations() {
     let articles: Vec<Value> = serde_json::from_str(include_str!("fixtures/articles.json")).unwrap();
-    let tree = Tree::of(&[
+    let tree = tree_of(&[
         json!({"id": 11, "title": "Assortiment"}),
         json!({"id": 12, "parent_category_id": 11, "title": "Kleding"}),
     ]);

@@ -33,7 +33,7 @@ pub fn record(mut raw: Value, tree: &Tree, shop: &ShopFacts) -> Result<SourceRec
     photos.sort_by_key(|photo| !is_yes(&photo["is_mainphoto"]));
     raw["photos"] = Value::Array(photos);
     let paths =
-        category_ids(&raw).into_iter().filter_map(|id| Some(json!({ "id": id.to_string(), "path": tree.path(id)? })));
+        category_ids(&raw).into_iter().filter_map(|id| Some(json!({ "id": id.to_string(), "path": tree.path(&id)? })));
     raw["category_paths"] = paths.collect();
     raw["vat_percent"] = json!(shop.percent_of(&raw).map(|percent| percent.normalize().to_string()));
     raw["currency"] = json!(shop.currency);

@@ -32,9 +32,8 @@ impl CcvShopSource {
                 Ok(TARIFFS.into_iter().map(named).collect())
             }
             SourceList::Category => {
-                let tree = self.categories.tree(&self.client, &BTreeSet::new(), calls).await?;
-                let path = |id: u64| tree.path(id).unwrap_or_default().join(" > ");
-                Ok(tree.ids().map(|id| reference(&id.to_string(), &path(id))).collect())
+                let tree = self.categories.tree(&self.client, [], calls).await?;
+                Ok(tree.paths().map(|(id, path)| reference(&id.to_string(), &path.join(" > "))).collect())
             }
         }
     }

@@ -287,7 +287,7 @@ impl Around<'_> {
         let percent = self.shop.percent_of(product);
         fields.insert("_vat_percent".into(), json!(percent.map(|percent| percent.normalize().to_string())));
         fields.insert("_prices_include_vat".into(), json!(self.shop.prices_include_vat));
-        let paths = category_ids(product).into_iter().filter_map(|id| self.tree.path(id));
+        let paths = category_ids(product).into_iter().filter_map(|id| self.tree.path(&id));
         fields.insert("_categories".into(), paths.map(|path| json!(path)).collect());
         let shown: Vec<u64> = collection_ids(product, "productphotos");
         let known = native::id(product).and_then(|id| self.pictures.get(&id));

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::ccv_shop::FACTS;
-use crate::ccv_shop::categories::Tree;
+use crate::ccv_shop::categories::tree_of;
 use crate::ccv_shop::native::{self, Around};
 use crate::ccv_shop::shop::ShopFacts;
 
@@ -172,7 +172,7 @@ fn a_credit_becomes_a_refund_of_lines() {
 }
 
 fn product(number: &str) -> Product {
-    let tree = Tree::of(
+    let tree = tree_of(
         &json!({ "root_categories": [{ "id": 1, "name": "Clothes", "children": [{ "id": 2, "name": "Shirts" }] }] }),
     );
     let percents = [("normal", 21), ("low a", 9), ("zero", 0)];

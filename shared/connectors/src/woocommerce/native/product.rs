@@ -57,7 +57,7 @@ pub fn record(
         variations.iter().chain(std::iter::once(&raw)).filter_map(|record| utc(&record["date_modified_gmt"])).max();
     prepare(&mut raw, weight);
     let categories = list(&raw["categories"]).into_iter().map(|mut category| {
-        let path = super::id(&category).and_then(|id| tree.path(id));
+        let path = super::id(&category).and_then(|id| tree.path(&id));
         let path = path.unwrap_or_else(|| vec![unescape(&text(&category["name"]))]);
         if category.is_object() {
             category["path"] = json!(path);

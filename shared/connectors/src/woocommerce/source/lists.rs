@@ -36,8 +36,8 @@ impl WooCommerceSource {
         let rows = self.client.all("products/categories", &[("_fields", "id")], calls).await?;
         let ids: BTreeSet<u64> = rows.iter().filter_map(|row| row["id"].as_u64()).collect();
         let tree = self.categories.tree(&self.client, &ids, calls).await?;
-        let path = |id: u64| tree.path(id).unwrap_or_default().join(" > ");
-        Ok(ids.iter().map(|id| reference(&json!(id), &path(*id), Map::new())).collect())
+        let path = |id| tree.path(id).unwrap_or_default().join(" > ");
+        Ok(ids.iter().map(|id| reference(&json!(id), &path(id), Map::new())).collect())
     }
 }
 

@@ -186,7 +186,7 @@ fn product_fields(row: &Value, tree: &Tree, weight: WeightUnit) -> Map<String, V
     let class = text(&row["tax_class"]);
     fields.insert("tax_class".into(), json!(if class.is_empty() { "standard".into() } else { class }));
     let paths = native::list(&row["categories"]).into_iter();
-    let paths = paths.filter_map(|category| native::id(&category).and_then(|id| tree.path(id)));
+    let paths = paths.filter_map(|category| native::id(&category).and_then(|id| tree.path(&id)));
     fields.insert("_categories".into(), paths.map(|path| json!(path)).collect());
     let attributes = native::list(&row["attributes"]).into_iter().map(|attribute| {
         let options: Vec<String> = native::list(&attribute["options"]).iter().map(|o| unescape(&text(o))).collect();
