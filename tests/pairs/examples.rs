@@ -29,28 +29,28 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples")
 }
 
-pub(super) fn text_of(pair: &str) -> String {
+pub(crate) fn text_of(pair: &str) -> String {
     std::fs::read_to_string(folder().join(pair).join("koppel.yaml")).unwrap()
 }
 
 /// Flows in the turn that the example says.
-pub(super) fn turn(text: &str) -> Vec<String> {
+pub(crate) fn turn(text: &str) -> Vec<String> {
     let turn = text.lines().find_map(|line| line.strip_prefix("# Flows in turn: ")).unwrap();
     turn.split_whitespace().map(str::to_owned).collect()
 }
 
-pub(super) fn at(text: &str, sandbox: &Handle) -> String {
+pub(crate) fn at(text: &str, sandbox: &Handle) -> String {
     PORTS.iter().fold(text.to_owned(), |text, (port, system)| {
         text.replace(&format!("http://127.0.0.1:{port}"), sandbox.url(system))
     })
 }
 
-pub(super) fn whole() -> Scope {
+pub(crate) fn whole() -> Scope {
     Scope { since: Some(chrono::DateTime::UNIX_EPOCH), ids: Vec::new() }
 }
 
 /// Limits that nobody has published are left to other tests.
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options::default()
         .switch("exact-online", json!({ "minute_limit": null }))
         .switch("mijnwebwinkel", json!({ "minute_limit": null }))
