@@ -8,19 +8,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
 use koppel_core::connection::Connection;
-use koppel_core::error::RetryReason;
 use koppel_core::ports::Calls;
 use koppel_core::system::Limits;
 use koppel_core::{Cause, Failure};
 use ring::{digest, hmac};
-use serde_json::Value;
 
-use crate::http::judge::default_verdict;
-use crate::http::oauth2::{TokenEndpoint, TokenError, TokenKeeper, TokenSet};
-use crate::http::request::encode;
-use crate::http::{Answer, Deps, HttpClient, Judge, Request, Verdict};
+use crate::http::oauth2::{CodeGrant, CodeSite, CountsFrom, Refusal, TokenEndpoint, TokenError, TokenKeeper, TokenSet};
+use crate::http::{Deps, HttpClient};
 
 /// Without it a server of this kind gives no refresh token.
 const SCOPE: &str = "offline_access";
@@ -56,88 +51,50 @@ impl Site {
 pub fn token_keeper(connection: &Connection, deps: &Deps) -> Result<TokenKeeper, Failure> {
     // The identity server is another host, whose calls are not counted with those of the API.
     let http = HttpClient::new(connection, &Site::of(connection).identity, &Limits::default(), deps)?;
-    let endpoint = Endpoint { connection: connection.clone(), http };
+    let endpoint = Endpoint(CodeGrant { connection: connection.clone(), http, site: &CODE_SITE });
     Ok(TokenKeeper::new(connection, Arc::new(endpoint), deps))
 }
 
-struct Endpoint {
-    connection: Connection,
-    http: HttpClient,
-}
+static CODE_SITE: CodeSite = CodeSite {
+    name: "Asperion",
+    authorize_path: "connect/authorize",
+    token_path: "connect/token",
+    credential_advice: "copy it from what Asperion sent when your application was approved into credentials",
+    redirect_advice: "set redirect_uri to exactly the address that was given in the application",
+    counts_from: CountsFrom::Request,
+    error,
+};
+
+struct Endpoint(CodeGrant);
 
 impl Endpoint {
-    fn secret(&self, name: &str) -> Result<&str, Failure> {
-        self.connection.secret(name).ok_or_else(|| {
-            Failure::settings(
-                Cause::new("missing_credential", format!("the credential {name} is missing"))
-                    .advice("copy it from what Asperion sent when your application was approved into credentials")
-                    .in_row(name)
-                    .at_connection(&self.connection.name),
-            )
-        })
-    }
-
-    fn redirect_uri(&self) -> Result<String, Failure> {
-        self.connection.option("redirect_uri").ok_or_else(|| {
-            Failure::settings(
-                Cause::new("missing_redirect_uri", "the address that Asperion returns to after consent is missing")
-                    .advice("set redirect_uri to exactly the address that was given in the application")
-                    .in_row("redirect_uri")
-                    .at_connection(&self.connection.name),
-            )
-        })
-    }
-
     /// The proof of this connection: nobody without the client secret can make it, and it needs no memory between the
     /// page that asks and the code that comes back.
     fn verifier(&self) -> Result<String, Failure> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret("client_secret")?.as_bytes());
-        let whose = format!("{}/{}/{}", self.connection.tenant.0, self.connection.name, self.secret("client_id")?);
+        let connection = &self.0.connection;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.secret("client_secret")?.as_bytes());
+        let whose = format!("{}/{}/{}", connection.tenant.0, connection.name, self.0.secret("client_id")?);
         Ok(URL_SAFE_NO_PAD.encode(hmac::sign(&key, whose.as_bytes())))
-    }
-
-    async fn post(&self, mut form: Vec<(&str, String)>, calls: &Calls) -> Result<TokenSet, TokenError> {
-        form.push(("client_id", self.secret("client_id").map_err(TokenError::Failed)?.to_owned()));
-        form.push(("client_secret", self.secret("client_secret").map_err(TokenError::Failed)?.to_owned()));
-        let issued_at = self.http.now();
-        let request = Request::post("connect/token").form(form).endpoint("connect/token");
-        let answer = self.http.send(request, &TokenJudge, calls).await?;
-        if !answer.is_success() {
-            return Err(error(&answer));
-        }
-        let read = answer.json().and_then(|answer| TokenSet::from_answer(&answer, issued_at));
-        read.map_err(|cause| TokenError::Lost(Failure::retry(RetryReason::Unavailable, None, cause)))
     }
 }
 
 #[async_trait]
 impl TokenEndpoint for Endpoint {
     fn authorize_url(&self, state: &str) -> Result<String, Failure> {
-        let scope = self.connection.option("scope").unwrap_or_else(|| SCOPE.to_owned());
+        let scope = self.0.connection.option("scope").unwrap_or_else(|| SCOPE.to_owned());
         let digest = digest::digest(&digest::SHA256, self.verifier()?.as_bytes());
         let challenge = URL_SAFE_NO_PAD.encode(digest);
-        let mut url = format!("{}/connect/authorize?response_type=code", self.http.base());
-        for (name, value) in [
-            ("client_id", self.secret("client_id")?),
-            ("redirect_uri", &self.redirect_uri()?),
+        self.0.authorize_url(&[
             ("scope", &scope),
             ("state", state),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
-        ] {
-            url.push_str(&format!("&{name}={}", encode(value)));
-        }
-        Ok(url)
+        ])
     }
 
     async fn exchange_code(&self, code: &str, calls: &Calls) -> Result<TokenSet, TokenError> {
-        let form = vec![
-            ("grant_type", "authorization_code".to_owned()),
-            ("code", code.trim().to_owned()),
-            ("redirect_uri", self.redirect_uri().map_err(TokenError::Failed)?),
-            ("code_verifier", self.verifier().map_err(TokenError::Failed)?),
-        ];
-        let set = self.post(form, calls).await?;
+        let verifier = self.verifier().map_err(TokenError::Failed)?;
+        let set = self.0.exchange_code(code, vec![("code_verifier", verifier)], calls).await?;
         if set.refresh.is_none() {
             // It would work for an hour and then stop for want of a person.
             return Err(TokenError::Failed(Failure::settings(
@@ -147,45 +104,21 @@ impl TokenEndpoint for Endpoint {
                 )
                 .advice("add offline_access to the scope of the connection, and have it allowed for the application")
                 .in_row("scope")
-                .at_connection(&self.connection.name),
+                .at_connection(&self.0.connection.name),
             )));
         }
         Ok(set)
     }
 
     async fn refresh(&self, current: &TokenSet, calls: &Calls) -> Result<TokenSet, TokenError> {
-        let Some(refresh) = &current.refresh else {
-            return Err(TokenError::Dead(Cause::new("no_refresh_token", "the stored tokens cannot be renewed")));
-        };
-        let form = vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", refresh.clone())];
-        let mut set = self.post(form, calls).await?;
-        // A server that does not rotate may leave the token out of its answer.
-        set.refresh.get_or_insert_with(|| refresh.clone());
-        Ok(set)
-    }
-}
-
-/// Lets the error bodies of the token endpoint through; everything else is decided as usual.
-struct TokenJudge;
-
-impl Judge for TokenJudge {
-    fn judge(&self, request: &Request, answer: &Answer, now: DateTime<Utc>) -> Verdict {
-        let told = answer.json().is_ok_and(|body| body.get("error").is_some());
-        if told && (400..500).contains(&answer.status) && answer.status != 429 {
-            Verdict::Accept
-        } else {
-            default_verdict(request, answer, now)
-        }
+        self.0.refresh(current, calls).await
     }
 }
 
 /// What an error body of the token endpoint means.
-fn error(answer: &Answer) -> TokenError {
-    let body = answer.json().unwrap_or(Value::Null);
-    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (error, said) = (text("error"), text("error_description"));
-    let told = if said.is_empty() { error.to_owned() } else { format!("{error}: {said}") };
-    match error {
+fn error(refusal: &Refusal, _renews: bool) -> TokenError {
+    let told = refusal.told();
+    match refusal.error.as_str() {
         // Used, too old, or taken back: from outside these look the same. The keeper first looks whether somebody else
         // has a newer token.
         "invalid_grant" => TokenError::Old(Cause::new("grant_refused", format!("Asperion refused the token ({told})"))),
@@ -199,7 +132,7 @@ fn error(answer: &Answer) -> TokenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::testing;
+    use crate::http::{Answer, testing};
     use serde_json::json;
 
     #[test]
@@ -238,7 +171,7 @@ mod tests {
     fn every_error_body_of_the_token_endpoint() {
         let kind = |body: &str| {
             let answer = Answer { status: 400, headers: Vec::new(), body: body.into() };
-            match error(&answer) {
+            match error(&Refusal::of(&answer), true) {
                 TokenError::Old(_) => "old",
                 TokenError::Failed(failure) => failure.class(),
                 other => panic!("{other:?}"),

@@ -7,20 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use koppel_core::connection::Connection;
-use koppel_core::error::{RetryReason, nearest};
+use koppel_core::error::nearest;
 use koppel_core::ports::Calls;
 use koppel_core::system::Limits;
 use koppel_core::{Cause, Failure};
-use percent_encoding::percent_decode_str;
-use serde_json::Value;
 
-use crate::http::judge::default_verdict;
-use crate::http::oauth2::{TokenEndpoint, TokenError, TokenKeeper, TokenSet};
-use crate::http::request::encode;
-use crate::http::{Answer, Deps, HttpClient, Judge, Request, Verdict};
+use crate::http::oauth2::{CodeGrant, CodeSite, CountsFrom, Refusal, TokenEndpoint, TokenError, TokenKeeper, TokenSet};
+use crate::http::{Deps, HttpClient};
 
 /// Age from which a refresh is accepted.
 const MIN_AGE: Duration = Duration::from_secs(570);
@@ -116,81 +111,37 @@ pub fn token_keeper(connection: &Connection, deps: &Deps) -> Result<TokenKeeper,
     let site = Site::of(connection)?;
     // Token calls are not counted in the budget of a division, so this client has no limits.
     let http = HttpClient::new(connection, &site.base, &Limits::default(), deps)?;
-    let endpoint = Endpoint { connection: connection.clone(), http };
+    let endpoint = Endpoint(CodeGrant { connection: connection.clone(), http, site: &CODE_SITE });
     Ok(TokenKeeper::new(connection, Arc::new(endpoint), deps))
 }
 
-struct Endpoint {
-    connection: Connection,
-    http: HttpClient,
-}
+static CODE_SITE: CodeSite = CodeSite {
+    name: "Exact",
+    authorize_path: "api/oauth2/auth",
+    token_path: "api/oauth2/token",
+    credential_advice: "copy it from the app registration at Exact into credentials",
+    redirect_advice: "set redirect_uri to exactly the address in the app registration; it begins with https://",
+    // An early refresh is refused and counts as an error, while a token that ends a moment sooner than counted is covered
+    // by the margin.
+    counts_from: CountsFrom::Answer,
+    error,
+};
 
-impl Endpoint {
-    fn secret(&self, name: &str) -> Result<&str, Failure> {
-        self.connection.secret(name).ok_or_else(|| {
-            Failure::settings(
-                Cause::new("missing_credential", format!("the credential {name} is missing"))
-                    .advice("copy it from the app registration at Exact into credentials")
-                    .in_row(name)
-                    .at_connection(&self.connection.name),
-            )
-        })
-    }
-
-    fn redirect_uri(&self) -> Result<String, Failure> {
-        self.connection.option("redirect_uri").ok_or_else(|| {
-            Failure::settings(
-                Cause::new("missing_redirect_uri", "the address that Exact returns to after consent is missing")
-                    .advice("set redirect_uri to exactly the address in the app registration; it begins with https://")
-                    .in_row("redirect_uri")
-                    .at_connection(&self.connection.name),
-            )
-        })
-    }
-
-    async fn post(&self, mut form: Vec<(&str, String)>, calls: &Calls) -> Result<TokenSet, TokenError> {
-        form.push(("client_id", self.secret("client_id").map_err(TokenError::Failed)?.to_owned()));
-        form.push(("client_secret", self.secret("client_secret").map_err(TokenError::Failed)?.to_owned()));
-        let request = Request::post("api/oauth2/token").form(form).endpoint("oauth2/token");
-        let answer = self.http.send(request, &TokenJudge, calls).await?;
-        if !answer.is_success() {
-            return Err(error(&answer));
-        }
-        // Counted from the arrival: an early refresh is refused and counts as an error, while a token that ends a
-        // moment sooner than counted is covered by the margin.
-        let issued_at = self.http.now();
-        let read = answer.json().and_then(|answer| TokenSet::from_answer(&answer, issued_at));
-        read.map_err(|cause| TokenError::Lost(Failure::retry(RetryReason::Unavailable, None, cause)))
-    }
-}
+struct Endpoint(CodeGrant);
 
 #[async_trait]
 impl TokenEndpoint for Endpoint {
+    /// Without force_login Exact silently uses whoever is logged in, which is what most people want.
     fn authorize_url(&self, state: &str) -> Result<String, Failure> {
-        // Without force_login Exact silently uses whoever is logged in, which is what most people want.
-        let mut url = format!("{}/api/oauth2/auth?response_type=code", self.http.base());
-        let client_id = self.secret("client_id")?;
-        for (name, value) in [("client_id", client_id), ("redirect_uri", &self.redirect_uri()?), ("state", state)] {
-            url.push_str(&format!("&{name}={}", encode(value)));
-        }
-        Ok(url)
+        self.0.authorize_url(&[("state", state)])
     }
 
     async fn exchange_code(&self, code: &str, calls: &Calls) -> Result<TokenSet, TokenError> {
-        let form = vec![
-            ("grant_type", "authorization_code".to_owned()),
-            ("code", decode_code(code)),
-            ("redirect_uri", self.redirect_uri().map_err(TokenError::Failed)?),
-        ];
-        self.post(form, calls).await
+        self.0.exchange_code(code, Vec::new(), calls).await
     }
 
     async fn refresh(&self, current: &TokenSet, calls: &Calls) -> Result<TokenSet, TokenError> {
-        let Some(refresh) = &current.refresh else {
-            return Err(TokenError::Dead(Cause::new("no_refresh_token", "the stored tokens cannot be renewed")));
-        };
-        let form = vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", refresh.clone())];
-        self.post(form, calls).await
+        self.0.refresh(current, calls).await
     }
 
     fn min_age(&self) -> Duration {
@@ -206,40 +157,15 @@ impl TokenEndpoint for Endpoint {
     }
 }
 
-/// A code holds `!`, which arrives as `%21` when it was copied from an address. It is decoded once, and only when it
-/// still is encoded.
-fn decode_code(code: &str) -> String {
-    let code = code.trim();
-    percent_decode_str(code).decode_utf8().map_or_else(|_| code.to_owned(), |text| text.into_owned())
-}
-
-/// Lets the error bodies of the token endpoint through; everything else is decided as usual.
-struct TokenJudge;
-
-impl Judge for TokenJudge {
-    fn judge(&self, request: &Request, answer: &Answer, now: DateTime<Utc>) -> Verdict {
-        let told = answer.json().is_ok_and(|body| body.get("error").is_some());
-        if told && (400..500).contains(&answer.status) {
-            Verdict::Accept
-        } else {
-            default_verdict(request, answer, now)
-        }
-    }
-}
-
 /// What an error body of the token endpoint means.
-fn error(answer: &Answer) -> TokenError {
-    let body = answer.json().unwrap_or(Value::Null);
-    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (error, said) = (text("error"), text("error_description"));
-    let has = |phrase: &str| said.to_lowercase().contains(phrase);
-    let told = if said.is_empty() { error.to_owned() } else { format!("{error}: {said}") };
-    let early = answer.header("reason").is_some_and(|reason| reason.to_lowercase().contains("tooearly"));
-    match error {
-        _ if early || (error == "access_denied" && has("not expired")) => {
+fn error(refusal: &Refusal, _renews: bool) -> TokenError {
+    let said = refusal.description.to_lowercase();
+    let told = refusal.told();
+    match refusal.error.as_str() {
+        error if refusal.reason.contains("tooearly") || (error == "access_denied" && said.contains("not expired")) => {
             TokenError::TooEarly(Cause::new("token_too_young", "the token is too young to be renewed"))
         }
-        _ if has("old refresh token") => TokenError::Old(Cause::new(
+        _ if said.contains("old refresh token") => TokenError::Old(Cause::new(
             "old_refresh_token",
             "the refresh token was already used, and no newer one is known",
         )),
@@ -254,7 +180,7 @@ fn error(answer: &Answer) -> TokenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::testing;
+    use crate::http::{Answer, testing};
     use serde_json::json;
 
     #[test]
@@ -281,7 +207,7 @@ mod tests {
     fn every_error_body_of_the_token_endpoint() {
         let kind = |status, body: &str| {
             let answer = Answer { status, headers: Vec::new(), body: body.into() };
-            match error(&answer) {
+            match error(&Refusal::of(&answer), true) {
                 TokenError::TooEarly(_) => "too early",
                 TokenError::Old(_) => "old",
                 TokenError::Dead(_) => "dead",
@@ -304,13 +230,7 @@ mod tests {
             headers: vec![("reason".into(), "TooEarlyToRefreshTokens: wait".into())],
             body: br#"{"error":"x"}"#.to_vec(),
         };
-        assert!(matches!(error(&early), TokenError::TooEarly(_)));
-    }
-
-    #[test]
-    fn a_code_is_decoded_once() {
-        assert_eq!(decode_code("stamp.a%21b%2Bc "), "stamp.a!b+c");
-        assert_eq!(decode_code("stamp.a!b+c"), "stamp.a!b+c");
+        assert!(matches!(error(&Refusal::of(&early), true), TokenError::TooEarly(_)));
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
 use koppel_core::connection::Connection;
 use koppel_core::error::RetryReason;
 use koppel_core::ports::Calls;
@@ -17,9 +16,8 @@ use koppel_core::{Cause, Failure};
 use serde_json::Value;
 
 use super::options::Hosts;
-use crate::http::judge::default_verdict;
-use crate::http::oauth2::{TokenEndpoint, TokenError, TokenKeeper, TokenSet};
-use crate::http::{Answer, Deps, HttpClient, Judge, Request, Verdict};
+use crate::http::oauth2::{Refusal, TokenEndpoint, TokenError, TokenJudge, TokenKeeper, TokenSet};
+use crate::http::{Answer, Deps, HttpClient, Request};
 
 /// Rights in the ERP API.
 pub(super) const ERP_SCOPES: [&str; 3] =
@@ -133,25 +131,9 @@ fn nobody_consents() -> Failure {
     )
 }
 
-/// Lets the error bodies of the token endpoint through; everything else is decided as usual.
-struct TokenJudge;
-
-impl Judge for TokenJudge {
-    fn judge(&self, request: &Request, answer: &Answer, now: DateTime<Utc>) -> Verdict {
-        let told = answer.json().is_ok_and(|body| body.get("error").is_some());
-        if told && (400..500).contains(&answer.status) && answer.status != 429 {
-            Verdict::Accept
-        } else {
-            default_verdict(request, answer, now)
-        }
-    }
-}
-
 /// What an error body of the token endpoint means. None of them ends by itself, and none needs a consent of Koppel's kind.
 fn refused(answer: &Answer) -> Failure {
-    let body = answer.json().unwrap_or_default();
-    let said = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (error, told) = (said("error"), said("error_description"));
+    let Refusal { error, description: told, .. } = Refusal::of(answer);
     let told = if told.is_empty() { String::new() } else { format!(": {told}") };
     match error.as_str() {
         "invalid_client" | "unauthorized_client" => Failure::auth(

@@ -3,6 +3,7 @@
 //! A system describes its token endpoint as a [`TokenEndpoint`]; everything that can burn a token (races, lost answers,
 //! crashes between the answer and the store) is handled once, in [`TokenKeeper`].
 
+mod code_grant;
 mod keeper;
 mod stored;
 
@@ -14,6 +15,7 @@ use koppel_core::ports::Calls;
 use koppel_core::{Cause, Failure};
 use serde::{Deserialize, Serialize};
 
+pub use code_grant::{CodeGrant, CodeSite, CountsFrom, Refusal, TokenJudge};
 pub use keeper::TokenKeeper;
 pub use stored::Consent;
 
