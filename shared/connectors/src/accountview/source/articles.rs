@@ -11,13 +11,13 @@ use koppel_core::ports::{Calls, FetchPage, FetchQuery};
 use koppel_core::{Failure, NonEmpty};
 use serde_json::{Map, Value, json};
 
-use super::families::{common_name, of_all};
 use crate::accountview::AccountView;
 use crate::accountview::body::json_number;
 use crate::accountview::client::{Door, List, decimal, field, flag};
 use crate::accountview::foxpro::Filter;
 use crate::accountview::lookups::search;
 use crate::accountview::profile::Part;
+use crate::families::{attributes_of_all, common_name};
 use crate::http::PageToken;
 
 /// Before the code of a parent, in the key of a product with variations: it need not be an article itself.
@@ -160,15 +160,13 @@ impl<'a> Around<'a> {
             let one = |(code, row): (&String, &Value)| Value::Object(self.article(row, Some(code)));
             let variations: Vec<Value> = family.variations.iter().map(one).collect();
             if family.own.is_none() {
-                let names: Vec<String> =
-                    variations.iter().filter_map(|one| one["description"].as_str().map(str::to_owned)).collect();
-                raw.insert("description".into(), json!(common_name(&names)));
+                let names = variations.iter().filter_map(|one| one["description"].as_str().map(str::to_owned));
+                raw.insert("description".into(), json!(common_name(names)));
                 // What belongs to one variation is not the product's.
                 raw.insert("barcode".into(), Value::Null);
             }
-            let own = raw["attributes"].as_array().cloned().unwrap_or_default();
             raw.insert("code".into(), json!(code));
-            raw.insert("attributes".into(), Value::Array(of_all(&own, &variations)));
+            raw.insert("attributes".into(), Value::Array(attributes_of_all(&raw["attributes"], &variations)));
             raw.insert("is_active".into(), json!(variations.iter().any(|one| one["is_active"] == true)));
             raw.insert("variations".into(), Value::Array(variations));
             key = format!("{PARENT}{code}");

@@ -119,44 +119,10 @@ impl Attributes {
     }
 }
 
-/// The attributes of a product with variations: every choice with all its values, and what the product itself has.
-pub(super) fn of_all(own: &[Value], variations: &[Value]) -> Vec<Value> {
-    let mut all: Vec<Value> = own.iter().filter(|one| one["varies"] == false).cloned().collect();
-    for choice in variations.iter().flat_map(|item| item["attributes"].as_array().into_iter().flatten()) {
-        if choice["varies"] == false {
-            continue;
-        }
-        let known = all.iter_mut().find(|one| one["name"] == choice["name"] && one["varies"] == true);
-        let Some(values) = known.and_then(|one| one["values"].as_array_mut()) else {
-            all.push(choice.clone());
-            continue;
-        };
-        for value in choice["values"].as_array().into_iter().flatten() {
-            if !values.contains(value) {
-                values.push(value.clone());
-            }
-        }
-    }
-    all
-}
-
-/// The words that all names begin with; the first name when they share none.
-pub(super) fn common_name(names: &[String]) -> String {
-    let Some(first) = names.first() else { return String::new() };
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let shared = |count: &usize| {
-        let mut others = names.iter().map(|name| name.split_whitespace().take(*count));
-        others.all(|other| other.eq(words.iter().take(*count).copied()))
-    };
-    match (1..=words.len()).take_while(shared).last() {
-        Some(count) => words[..count].join(" "),
-        None => first.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::attributes_of_all;
     use crate::http::testing::connection;
 
     #[test]
@@ -177,9 +143,9 @@ mod tests {
         let attributes = Attributes::of(&connection("accountview", options, &[])).unwrap();
         let item =
             |colour: &str| json!({"attributes": attributes.values(&json!({"X01_COL": colour, "X02_BRAND": "N "}))});
-        let own = item("Rood")["attributes"].as_array().unwrap().clone();
+        let own = item("Rood")["attributes"].clone();
         assert_eq!(
-            of_all(&own, &[item("Rood"), item("Blauw"), item("Rood")]),
+            attributes_of_all(&own, &[item("Rood"), item("Blauw"), item("Rood")]),
             [
                 json!({"name": "Merk", "values": ["N"], "varies": false}),
                 json!({"name": "Kleur", "values": ["Rood", "Blauw"], "varies": true})
@@ -187,12 +153,5 @@ mod tests {
         );
         let bad = connection("accountview", json!({"attributes": {"Kleur": 1}}), &[]);
         assert_eq!(Attributes::of(&bad).unwrap_err().class(), "settings");
-    }
-
-    #[test]
-    fn a_product_without_an_article_of_its_own_is_called_by_the_words_its_variations_share() {
-        let name = |names: &[&str]| common_name(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-        assert_eq!(name(&["Trui rood S", "Trui blauw M"]), "Trui");
-        assert_eq!(name(&["Rode trui", "Blauwe trui"]), "Rode trui");
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::articles::Article;
 use super::variants::Variants;
 use crate::asperion::{Asperion, native};
+use crate::families::{attributes_of_all, common_name};
 
 /// Before the code of a parent, in the key of a product with variations: it need not be an article itself.
 pub(super) const PARENT: &str = "variants of ";
@@ -66,7 +67,12 @@ impl<'a> Around<'a> {
         } else {
             raw.insert("code".into(), json!(code));
             if family.own.is_none() {
-                raw.insert("description".into(), json!(common_name(family.variations.values())));
+                raw.insert(
+                    "description".into(),
+                    json!(common_name(
+                        family.variations.values().filter_map(|article| native::field(article, "description"))
+                    )),
+                );
             }
             let variations: Vec<Value> =
                 family.variations.values().map(|article| Value::Object(self.article(article))).collect();
@@ -111,56 +117,4 @@ impl<'a> Around<'a> {
 /// The records of these families.
 pub(super) fn records(around: &Around<'_>, families: Families) -> Vec<SourceRecord> {
     families.0.iter().filter_map(|(code, family)| around.record(code, family)).collect()
-}
-
-/// The attributes of a product with variations: every choice with all its values, and what the product itself has.
-fn attributes_of_all(own: &Value, variations: &[Value]) -> Vec<Value> {
-    let mut all: Vec<Value> =
-        own.as_array().into_iter().flatten().filter(|one| one["varies"] == false).cloned().collect();
-    for choice in variations.iter().flat_map(|article| article["attributes"].as_array().into_iter().flatten()) {
-        if choice["varies"] == false {
-            continue;
-        }
-        let known = all.iter_mut().find(|one| one["name"] == choice["name"] && one["varies"] == true);
-        let Some(values) = known.and_then(|one| one["values"].as_array_mut()) else {
-            all.push(choice.clone());
-            continue;
-        };
-        for value in choice["values"].as_array().into_iter().flatten() {
-            if !values.contains(value) {
-                values.push(value.clone());
-            }
-        }
-    }
-    all
-}
-
-/// The words that all descriptions begin with; those of the first when they share none.
-fn common_name<'a>(articles: impl Iterator<Item = &'a Value>) -> String {
-    let names: Vec<String> = articles.filter_map(|article| native::field(article, "description")).collect();
-    let Some(first) = names.first() else { return String::new() };
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let shared = |count: &usize| {
-        let mut others = names.iter().map(|name| name.split_whitespace().take(*count));
-        others.all(|other| other.eq(words.iter().take(*count).copied()))
-    };
-    match (1..=words.len()).take_while(shared).last() {
-        Some(count) => words[..count].join(" "),
-        None => first.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_product_without_an_article_is_called_by_the_words_its_variations_share() {
-        let named = |names: &[&str]| {
-            let rows: Vec<Value> = names.iter().map(|name| json!({ "description": name })).collect();
-            common_name(rows.iter())
-        };
-        assert_eq!(named(&["Trui rood S", "Trui rood M", "Trui blauw S"]), "Trui");
-        assert_eq!(named(&["Rode trui", "Blauwe trui"]), "Rode trui");
-    }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::attributes::{Assortments, free_fields};
 use super::variants::Variants;
 use crate::exact_online::{ExactOnline, odata};
+use crate::families::{attributes_of_all, common_name};
 
 /// Before the code of a parent, in the key of a product with variations: it need not be an item itself.
 pub(in crate::exact_online) const PARENT: &str = "variants of ";
@@ -105,7 +106,10 @@ impl Around<'_> {
         } else {
             raw.insert("Code".into(), json!(code));
             if family.own.is_none() {
-                raw.insert("Description".into(), json!(common_name(family.variations.values())));
+                raw.insert(
+                    "Description".into(),
+                    json!(common_name(family.variations.values().filter_map(|item| odata::field(item, "Description")))),
+                );
                 // What belongs to one variation is not the product's.
                 raw.insert("Barcode".into(), Value::Null);
             }
@@ -175,59 +179,6 @@ impl Around<'_> {
     }
 }
 
-/// The attributes of a product with variations: every choice with all its values, and what the product itself has.
-fn attributes_of_all(own: &Value, variations: &[Value]) -> Vec<Value> {
-    let mut all: Vec<Value> =
-        own.as_array().into_iter().flatten().filter(|one| one["varies"] == false).cloned().collect();
-    for choice in variations.iter().flat_map(|item| item["attributes"].as_array().into_iter().flatten()) {
-        if choice["varies"] == false {
-            continue;
-        }
-        let known = all.iter_mut().find(|one| one["name"] == choice["name"] && one["varies"] == true);
-        let Some(values) = known.and_then(|one| one["values"].as_array_mut()) else {
-            all.push(choice.clone());
-            continue;
-        };
-        for value in choice["values"].as_array().into_iter().flatten() {
-            if !values.contains(value) {
-                values.push(value.clone());
-            }
-        }
-    }
-    all
-}
-
 fn exact_number(number: Decimal) -> Value {
     number.normalize().to_string().parse().map_or(Value::Null, Value::Number)
-}
-
-/// The words that all descriptions begin with; those of the first when they share none.
-fn common_name<'a>(items: impl Iterator<Item = &'a Value>) -> String {
-    let names: Vec<String> = items.filter_map(|item| odata::field(item, "Description")).collect();
-    let Some(first) = names.first() else { return String::new() };
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let shared = |count: &usize| {
-        let mut others = names.iter().map(|name| name.split_whitespace().take(*count));
-        others.all(|other| other.eq(words.iter().take(*count).copied()))
-    };
-    match (1..=words.len()).take_while(shared).last() {
-        Some(count) => words[..count].join(" "),
-        None => first.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_product_without_an_item_is_called_by_the_words_its_variations_share() {
-        let named = |names: &[&str]| {
-            let items: Vec<Value> = names.iter().map(|name| json!({ "Description": name })).collect();
-            common_name(items.iter())
-        };
-        assert_eq!(named(&["Trui rood S", "Trui rood M", "Trui blauw S"]), "Trui");
-        assert_eq!(named(&["Rode trui", "Blauwe trui"]), "Rode trui");
-        assert_eq!(named(&["Trui"]), "Trui");
-    }
 }

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::pictures;
+use crate::families::common_name;
 use crate::visma_net::client::List;
 use crate::visma_net::{Home, VismaNet, lookups, wire};
 
@@ -81,7 +82,10 @@ impl Around<'_> {
         } else {
             raw.insert("inventoryNumber".into(), json!(code));
             if family.own.is_none() {
-                raw.insert("description".into(), json!(common_name(family.variations.values())));
+                raw.insert(
+                    "description".into(),
+                    json!(common_name(family.variations.values().filter_map(|item| wire::field(item, "description")))),
+                );
                 // What belongs to one variation is not the product's.
                 raw.insert("ean".into(), Value::Null);
             }
@@ -206,21 +210,6 @@ fn attributes_of_all(own: &Value, variations: &[Value]) -> Vec<Value> {
         }
     }
     all
-}
-
-/// The words that all names begin with; those of the first when they share none.
-fn common_name<'a>(items: impl Iterator<Item = &'a Value>) -> String {
-    let names: Vec<String> = items.filter_map(|item| wire::field(item, "description")).collect();
-    let Some(first) = names.first() else { return String::new() };
-    let words: Vec<&str> = first.split_whitespace().collect();
-    let shared = |count: &usize| {
-        let mut others = names.iter().map(|name| name.split_whitespace().take(*count));
-        others.all(|other| other.eq(words.iter().take(*count).copied()))
-    };
-    match (1..=words.len()).take_while(shared).last() {
-        Some(count) => words[..count].join(" "),
-        None => first.clone(),
-    }
 }
 
 #[cfg(test)]
