@@ -93,9 +93,12 @@ pub trait CategoryApi: Send + Sync {
     fn unexpected(&self, what: &str) -> Failure;
 }
 
+/// A tree, and when it was read.
+type Read<Id> = (DateTime<Utc>, Arc<Tree<Id>>);
+
 /// The tree of one shop.
 #[derive(Debug)]
-pub struct Categories<Id>(Mutex<Option<(DateTime<Utc>, Arc<Tree<Id>>)>>);
+pub struct Categories<Id>(Mutex<Option<Read<Id>>>);
 
 impl<Id> Default for Categories<Id> {
     fn default() -> Self {
