@@ -2,6 +2,7 @@
 //! written. What a system needs stands once, in `shops.rs` and `books.rs`: nothing is said of a pair.
 
 mod books;
+mod channels;
 pub(crate) mod examples;
 mod same_kind;
 mod shops;

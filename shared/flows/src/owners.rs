@@ -72,7 +72,12 @@ pub async fn taken(
 pub fn duplicate(natural_key: &NonEmpty, other: &RecordKey, label: &str) -> Cause {
     Cause::new(
         "duplicate_key",
-        format!("the key «{natural_key}» belongs to another record of the source too: {label} (id {other})"),
+        if natural_key.as_str().contains('@') {
+            // It is told and kept in the clear.
+            format!("its e-mail address belongs to another record of the source too: {label} (id {other})")
+        } else {
+            format!("the key «{natural_key}» belongs to another record of the source too: {label} (id {other})")
+        },
     )
     .advice("give each record a key of its own, or leave one of them out with filter.where")
 }

@@ -59,7 +59,47 @@ impl KeyedHash {
     }
 }
 
+/// A cause without anybody's address: causes are kept and told in the clear, and systems quote what they were sent.
+pub fn without_addresses(cause: koppel_core::Cause) -> koppel_core::Cause {
+    koppel_core::Cause {
+        message: masked_addresses(&cause.message),
+        advice: cause.advice.as_deref().map(masked_addresses),
+        ..cause
+    }
+}
+
+/// A text without anybody’s address.
+pub(crate) fn masked_addresses(text: &str) -> String {
+    let ends_word = |c: char| c.is_whitespace() || "«»\"'(),;<>[]{}`".contains(c);
+    let mut out = String::with_capacity(text.len());
+    for part in text.split_inclusive(ends_word) {
+        let word = part.trim_end_matches(ends_word);
+        let is_address = !word.contains("://")
+            && word.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
+        out.push_str(if is_address { "(e-mail address)" } else { word });
+        out.push_str(&part[word.len()..]);
+    }
+    out
+}
+
 /// SHA-256 of content, to recognise what has not changed.
 pub fn content_hash(value: &serde_json::Value) -> String {
     URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, value.to_string().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_a_cause_is_masked_and_the_rest_stays() {
+        for (text, kept) in [
+            ("«jan@example.test» is taken", "«(e-mail address)» is taken"),
+            ("no customer Jan.de.Vries+shop@example.test, 2 times", "no customer (e-mail address), 2 times"),
+            ("look at https://jan@shop.test/x", "look at https://jan@shop.test/x"),
+            ("item A@B, 5 @ 3.25 each", "item A@B, 5 @ 3.25 each"),
+        ] {
+            assert_eq!(masked_addresses(text), kept);
+        }
+    }
 }

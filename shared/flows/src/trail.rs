@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Engine;
+use crate::privacy::masked_addresses;
 use crate::runs::{put, read_required};
 
 /// How long payloads are kept.
@@ -60,8 +61,14 @@ pub async fn write(
             .to_string();
     }
     let sealed = engine.vault.seal(&context(&header.tenant, &header.flow, record), plain.as_bytes()).await?;
-    let stored =
-        Stored { at: now, step, run: header.run.clone(), summary: summary.into(), sealed: STANDARD.encode(sealed) };
+    let stored = Stored {
+        at: now,
+        step,
+        run: header.run.clone(),
+        // It stands in the clear, and systems quote what they were sent.
+        summary: masked_addresses(&summary.into()),
+        sealed: STANDARD.encode(sealed),
+    };
     let key = Key::new(
         &header.tenant,
         &["trail", &header.flow, record.as_str()],

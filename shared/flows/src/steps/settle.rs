@@ -13,6 +13,7 @@ use koppel_core::ports::{Condition, Key};
 use crate::Engine;
 use crate::ledger::{self, State, Versioned};
 use crate::loaded::LoadedFlow;
+use crate::privacy::without_addresses;
 use crate::runs::{self, RecordResult};
 use crate::{connections, waiting};
 
@@ -38,7 +39,7 @@ pub async fn failed(
     failure: &Failure,
 ) -> Result<RecordResult, Failure> {
     let (key, label) = record;
-    let failure = &failure.clone().map_cause(|cause| cause.in_flow(&flow.name).of_record(label));
+    let failure = &failure.clone().map_cause(|cause| without_addresses(cause).in_flow(&flow.name).of_record(label));
     waiting::put_waiting(engine, &flow.tenant, &flow.name, record, header.config_version, failure).await?;
     let (state, outcome) = match failure {
         Failure::Reject(_) => (State::Rejected, Outcome::Rejected),
@@ -72,7 +73,7 @@ pub async fn chunk_failed(
     if !is_over(engine, flow, header, step, connection, &failure).await? {
         return Err(failure);
     }
-    let failure = failure.map_cause(|cause| cause.at_connection(connection));
+    let failure = failure.map_cause(|cause| without_addresses(cause).at_connection(connection));
     note_connection(engine, flow, connection, &failure).await?;
     let mut results = Vec::new();
     for (key, label) in records {
@@ -147,7 +148,8 @@ pub async fn source_failure(
     result: Result<(), Failure>,
 ) -> Result<(), Failure> {
     let Err(failure) = result else { return Ok(()) };
-    let failure = failure.map_cause(|cause| cause.in_flow(&flow.name).at_connection(&flow.flow.from));
+    let failure =
+        failure.map_cause(|cause| without_addresses(cause).in_flow(&flow.name).at_connection(&flow.flow.from));
     if !is_over(engine, flow, header, Step::Fetch, &flow.flow.from, &failure).await? {
         return Err(failure);
     }

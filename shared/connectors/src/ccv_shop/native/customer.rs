@@ -22,9 +22,9 @@ pub fn record(mut raw: Value) -> Result<SourceRecord, Failure> {
     };
     let email = email(&raw);
     raw["email"] = Value::String(email.clone());
-    let (label, partition) =
-        if email.is_empty() { (key.to_string(), format!("customer:{key}")) } else { (email.clone(), email) };
-    Ok(SourceRecord { key, label, partition, modified_at: None, raw })
+    let partition = if email.is_empty() { format!("customer:{key}") } else { email };
+    // Labels are shown and kept in the clear: the number in the shop, not the address.
+    Ok(SourceRecord { label: key.to_string(), key, partition, modified_at: None, raw })
 }
 
 #[cfg(test)]
@@ -34,9 +34,11 @@ mod tests {
 
     #[test]
     fn a_user_is_known_by_the_address_in_its_details_or_by_its_name() {
-        let of = |raw: Value| record(raw).unwrap().label;
+        let of = |raw: Value| record(raw).unwrap().partition;
         assert_eq!(of(json!({"id": 1, "username": "jan", "userinfo": {"email": "Jan@B.test "}})), "jan@b.test");
         assert_eq!(of(json!({"id": 1, "username": "Jan@C.test", "userinfo": {"email": ""}})), "jan@c.test");
-        assert_eq!(of(json!({"id": 1, "username": "jan", "userinfo": null})), "1");
+        assert_eq!(of(json!({"id": 1, "username": "jan", "userinfo": null})), "customer:1");
+        let named = record(json!({"id": 7, "username": "jan@b.test", "userinfo": null})).unwrap();
+        assert_eq!(named.label, "7", "a label is no address");
     }
 }

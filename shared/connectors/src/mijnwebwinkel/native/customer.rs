@@ -18,9 +18,9 @@ fn source_record(
         return Err(Failure::reject(Cause::new("customer_without_id", "the shop answered a customer without an id")));
     };
     let email = text(&raw["email"]);
-    let (label, partition) =
-        if email.is_empty() { (key.to_string(), format!("customer:{key}")) } else { (email.clone(), email) };
-    Ok(SourceRecord { key, label, partition, modified_at: modified, raw })
+    let partition = if email.is_empty() { format!("customer:{key}") } else { email };
+    // Labels are shown and kept in the clear: the number in the shop, not the address.
+    Ok(SourceRecord { label: key.to_string(), key, partition, modified_at: modified, raw })
 }
 
 /// The buyer of an order, known by an id that stays the same over orders. Nothing when the order does not name one.

@@ -27,7 +27,7 @@ pub fn record(mut raw: Value, vat_keys: &[String]) -> Result<SourceRecord, Failu
         fields.remove("_links");
         fields.remove("avatar_url");
     }
-    let (label, partition) =
-        if email.is_empty() { (key.to_string(), format!("customer:{key}")) } else { (email.clone(), email) };
-    Ok(SourceRecord { modified_at: utc(&raw["date_modified_gmt"]), key, label, partition, raw })
+    let partition = if email.is_empty() { format!("customer:{key}") } else { email };
+    // Labels are shown and kept in the clear: the number in the shop, not the address.
+    Ok(SourceRecord { modified_at: utc(&raw["date_modified_gmt"]), label: key.to_string(), key, partition, raw })
 }
