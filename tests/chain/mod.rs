@@ -3,6 +3,7 @@
 mod asperion;
 pub mod both;
 mod both_ways;
+mod bundles;
 mod ccv_shop;
 mod claims;
 pub mod consent;

@@ -3,6 +3,7 @@
 
 mod absent;
 pub mod alerts;
+pub mod bundles;
 mod canonical;
 pub mod catalogue;
 pub mod cents;

@@ -14,7 +14,7 @@ use koppel_core::system::{Side, SystemFacts};
 use koppel_mapping::{Expression, Mapping};
 
 use crate::Engine;
-use crate::config::{Config, FlowConfig, StoredConfig, load_current, load_version};
+use crate::config::{Bundles, Config, FlowConfig, StoredConfig, load_current, load_version};
 use crate::privacy::KeyedHash;
 use crate::rows;
 
@@ -73,6 +73,11 @@ pub enum Way {
 }
 
 impl LoadedFlow {
+    /// What it does with bundles.
+    pub fn bundles(&self) -> Bundles {
+        crate::bundles::policy(&self.config, &self.flow, self.target_facts, self.flow.document)
+    }
+
     /// The way of this flow's records.
     pub fn way(&self) -> Way {
         match self.flow.entity {
@@ -238,6 +243,7 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
             }
         },
     };
+    causes.extend(crate::bundles::differs(config, &flow).map(at));
     let time_zone = flow.settings.time_zone.as_deref().and_then(|zone| match Tz::from_str(zone) {
         Ok(zone) => Some(zone),
         Err(_) => {

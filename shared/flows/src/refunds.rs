@@ -15,7 +15,8 @@ use koppel_core::ports::store::partition;
 use rust_decimal::Decimal;
 
 use crate::Engine;
-use crate::config::{Config, FlowConfig};
+use crate::bundles::{self, Fate};
+use crate::config::{Bundles, Config, FlowConfig};
 use crate::loaded::LoadedFlow;
 use crate::rows::{UserRows, split_user_rows};
 use crate::runs::{put, read_required};
@@ -64,8 +65,8 @@ pub fn split_rows(config: &Config, flow: &FlowConfig, own: &mut UserRows) -> Use
     rows
 }
 
-/// The order that credits `original` by `refund`.
-pub fn credit(mut original: Order, refund: Refund) -> Result<Order, Failure> {
+/// The order that credits `original` by `refund`, and what became of lines of bundles.
+pub fn credit(mut original: Order, refund: Refund, policy: Bundles) -> Result<(Order, Vec<Fate>), Failure> {
     let reference = original.reference.trim().to_owned();
     if reference.is_empty() || refund.id.trim().is_empty() {
         return Err(Failure::reject(
@@ -76,6 +77,11 @@ pub fn credit(mut original: Order, refund: Refund) -> Result<Order, Failure> {
     let full = given_back >= original.total;
     let mut lines: Vec<Line> =
         refund.lines.iter().filter(|line| says_something(line)).map(|line| given_back_of(&original, line)).collect();
+    let fates = bundles::of_refund(&original, &mut lines, policy)?;
+    for line in lines.iter_mut().filter(|line| line.quantity.is_zero()) {
+        // An amount without a quantity is posted as one piece, given back.
+        line.quantity = -Decimal::ONE;
+    }
     if lines.iter().map(|line| line.net + line.tax).sum::<Decimal>().is_zero() {
         rates::split(&mut original);
         lines.extend(shares::of(&original, &refund));
@@ -85,7 +91,7 @@ pub fn credit(mut original: Order, refund: Refund) -> Result<Order, Failure> {
     // Of the payment, not of what is given back.
     payment.transaction_id.clear();
     payment.paid_at = None;
-    Ok(Order {
+    let credit = Order {
         id: format!("{}/{}", original.id, refund.id),
         number: format!("{} refund {}", original.number, refund.id),
         reference: format!("{reference}-R{}", refund.id),
@@ -102,7 +108,8 @@ pub fn credit(mut original: Order, refund: Refund) -> Result<Order, Failure> {
         payment,
         credits: Some(Credits { reference, order: original.id, refund: refund.id, reason: refund.reason, full }),
         ..original
-    })
+    };
+    Ok((credit, fates))
 }
 
 fn says_something(line: &Line) -> bool {
@@ -112,10 +119,8 @@ fn says_something(line: &Line) -> bool {
 /// What is given back of a line of the order; of one that the order no longer has, what the refund says of it.
 fn given_back_of(original: &Order, given: &Line) -> Line {
     let known = original.lines.iter().find(|line| line.id == given.id && !line.id.is_empty());
-    // An amount without a quantity is posted as one piece, given back.
-    let quantity = if given.quantity.is_zero() { -Decimal::ONE } else { given.quantity };
     Line {
-        quantity,
+        quantity: given.quantity,
         net: given.net,
         net_before_discount: given.net,
         unit_price: None,

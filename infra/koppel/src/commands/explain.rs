@@ -96,6 +96,12 @@ fn show(output: Output, explained: &Explained, own: &Own<'_>, full: bool) {
         output.text(&format!("passed {}: {} [{}]", passed.row, passed.because, own.place(&passed.row)));
     }
     rows(output, "Read from the source", "", &explained.document, own, full);
+    if !explained.bundles.is_empty() {
+        output.text(&format!("\nBundles [{}]:", own.place("settings.bundles")));
+        for fate in &explained.bundles {
+            output.text(&format!("  line {} ({}): {}", fate.line, cut(&fate.article), fate.became));
+        }
+    }
     if !explained.codes.is_empty() {
         output.text("\nCodes:");
         output.table(&codes(&explained.codes, own));

@@ -16,6 +16,7 @@ use crate::{SandboxError, lock};
 
 mod attributes;
 mod auth;
+mod bundles;
 mod catalogue;
 mod currencies;
 mod customers;
@@ -513,6 +514,9 @@ impl System for WooCommerce {
                 }
                 Ok(Reply::empty(204))
             }),
+            ("POST", ["bundles"]) => {
+                inspect::with_body(call, |body| bundles::insert(&mut inner.store, &body, self.clock.now()))
+            }
             ("POST", ["generate"]) => {
                 inspect::with_body(call, |body| generate::insert(&mut inner.store, &body, self.clock.now()))
             }

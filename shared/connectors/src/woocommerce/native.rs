@@ -4,9 +4,11 @@
 //! * `taxes[].rate_id` and `taxes[].rate_percent` on each line, joined from `tax_lines`
 //! * `vat_number`: the first filled one of the meta keys that the connection names in `vat_number_meta`
 //! * `options`: the options of a variation that the line's name does not show yet
+//! * `part_of`: the id of the line that a line is a part of, when a bundle was sold
 //!
 //! Plugins change the form of almost everything, so absent, null, empty and objects in place of lists are all taken.
 
+pub mod bundle;
 pub mod customer;
 pub mod product;
 pub mod refund;
@@ -83,7 +85,10 @@ fn prepare(raw: &mut Value, vat_keys: &[String]) {
     raw["vat_number"] = vat_number(&meta, vat_keys);
     raw["meta"] = meta;
     for name in LISTS {
-        let lines: Vec<Value> = list(&raw[name]).into_iter().map(|line| prepare_line(line, &rates)).collect();
+        let mut lines: Vec<Value> = list(&raw[name]).into_iter().map(|line| prepare_line(line, &rates)).collect();
+        if name == "line_items" {
+            bundle::link(&mut lines);
+        }
         raw[name] = Value::Array(lines);
     }
     for name in ["tax_lines", "coupon_lines", "refunds"] {

@@ -30,6 +30,7 @@ use super::categories::Categories;
 use super::client::{Listed, WooCommerceClient};
 use super::diagnose::diagnose;
 use super::native;
+use super::native::bundle::Pair;
 use super::weight::WeightUnit;
 use crate::http::request::encode;
 use crate::http::{Deps, PageToken};
@@ -62,6 +63,8 @@ pub struct WooCommerceSource {
     weight: WeightUnit,
     /// The shop's own meta keys of a VAT number.
     vat_keys: Vec<String>,
+    /// Meta keys by which other plugins say what a line is a part of.
+    bundle_keys: Vec<Pair>,
 }
 
 impl WooCommerceSource {
@@ -74,6 +77,7 @@ impl WooCommerceSource {
             categories: Categories::default(),
             shop: Shop::default(),
             vat_keys: vat_keys(connection),
+            bundle_keys: native::bundle::pairs(connection)?,
         })
     }
 
@@ -86,9 +90,15 @@ impl WooCommerceSource {
             }
             _ => {
                 let orders = raws.into_iter().filter(native::is_order);
-                orders.map(|raw| native::order(raw, &self.vat_keys)).collect()
+                orders.map(|raw| self.order(raw)).collect()
             }
         }
+    }
+
+    fn order(&self, raw: Value) -> Result<SourceRecord, Failure> {
+        let mut record = native::order(raw, &self.vat_keys)?;
+        native::bundle::link_by(&mut record.raw, &self.bundle_keys);
+        Ok(record)
     }
 }
 

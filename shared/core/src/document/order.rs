@@ -125,6 +125,10 @@ impl LineKind {
 pub struct Line {
     /// Id in the source.
     pub id: String,
+    /// Line that it is a part of, when a bundle was sold: its id in the source.
+    // Left out when empty, so that what was delivered before is not taken for changed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub part_of: String,
     /// What it stands for.
     pub kind: LineKind,
     /// Article number; empty when the source has none (a setting then names an item).

@@ -332,6 +332,9 @@ pub struct FlowSettings {
     /// What happens to a difference of cents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rounding: Option<Rounding>,
+    /// Which lines of a bundle the target gets, and which of them have its price.
+    #[serde(skip_serializing_if = "Bundles::is_as_is")]
+    pub bundles: Bundles,
     /// Records that the target does not have are left out, instead of being created. Stock is never created.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub never_create: bool,
@@ -372,6 +375,30 @@ pub enum DefaultCustomerWhen {
     Guest,
     /// For every order.
     Always,
+}
+
+/// Which lines of a bundle the target gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bundles {
+    /// Each line with the price that the shop has on it.
+    #[default]
+    AsIs,
+    /// The bundle alone, with all amounts.
+    Parent,
+    /// The parts alone, with all amounts.
+    Children,
+    /// Both; the bundle has all amounts.
+    BothPricedOnParent,
+    /// Both; the parts have all amounts.
+    BothPricedOnChildren,
+}
+
+impl Bundles {
+    /// Nothing is set.
+    pub fn is_as_is(&self) -> bool {
+        *self == Self::AsIs
+    }
 }
 
 /// How customers are kept in the target.

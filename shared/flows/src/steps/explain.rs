@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::{check, map};
 use crate::Engine;
+use crate::bundles::Fate;
 use crate::cents::Sheet;
 use crate::config::DefaultCustomerWhen;
 use crate::loaded::LoadedFlow;
@@ -33,6 +34,9 @@ pub struct Explained {
     pub stopped: Option<Cause>,
     /// Values of the canonical document, by rows.
     pub document: Vec<ByRow>,
+    /// What became of the lines of bundles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bundles: Vec<Fate>,
     /// Codes, by settings.
     pub codes: Vec<BySetting>,
     /// The proof of cents.
@@ -119,8 +123,9 @@ fn tell(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, told: &mut Ex
         decided?;
     }
     let mapped = match map::map_record(engine, flow, record, &map::Around::default())? {
-        map::Mapped::Passed { record, sheet } => {
+        map::Mapped::Passed { record, sheet, bundles } => {
             told.cents = sheet;
+            told.bundles = bundles;
             record
         }
         map::Mapped::Filtered(result) => {

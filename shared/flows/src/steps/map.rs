@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::Engine;
+use crate::bundles::{self, Fate};
 use crate::cents::{self, Posting, Sheet};
 use crate::loaded::{LoadedFlow, flow_of_version};
 use crate::rows::row_cause;
@@ -29,8 +30,11 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
     let (mut mapped, mut results) = (Vec::new(), Vec::new());
     for record in &task.records {
         match map_record(engine, &flow, record, &around) {
-            Ok(Mapped::Passed { record: done, sheet }) => {
-                let payload = json!({ "source": record.raw, "document": done.document, "cents": sheet });
+            Ok(Mapped::Passed { record: done, sheet, bundles }) => {
+                let mut payload = json!({ "source": record.raw, "document": done.document, "cents": sheet });
+                if !bundles.is_empty() {
+                    payload["bundles"] = json!(bundles);
+                }
                 trail::write(engine, header, Step::Map, &record.key, "read and mapped", &payload).await?;
                 mapped.push(done);
             }
@@ -99,7 +103,7 @@ impl Around {
 
 /// What became of a source record.
 pub(super) enum Mapped {
-    Passed { record: MappedRecord, sheet: Option<Sheet> },
+    Passed { record: MappedRecord, sheet: Option<Sheet>, bundles: Vec<Fate> },
     Filtered(RecordResult),
 }
 
@@ -120,10 +124,11 @@ pub(super) fn map_record(
     let value = flow.source_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
     let json = value.to_json();
     let settings = &flow.flow.settings;
-    let (mut warnings, mut sheet) = (Vec::new(), None);
+    let (mut warnings, mut sheet, mut fates) = (Vec::new(), None, Vec::new());
     let document = match flow.flow.entity {
         Entity::Orders => {
             let mut order: Order = read_document(&json)?;
+            fates = bundles::of_order(&mut order, flow.bundles())?;
             sheet = complete_order(flow, &mut order)?;
             if !refunds::are_handled(&flow.config, &flow.flow) {
                 warnings = order_warnings(&order);
@@ -131,7 +136,9 @@ pub(super) fn map_record(
             Document::Order(Box::new(order))
         }
         Entity::Refunds => {
-            let mut credit = refunds::credit(original(engine, flow, record)?, read_document(&json)?)?;
+            let original = original(engine, flow, record)?;
+            let mut credit;
+            (credit, fates) = refunds::credit(original, read_document(&json)?, flow.bundles())?;
             sheet = complete_order(flow, &mut credit)?;
             Document::Order(Box::new(credit))
         }
@@ -169,7 +176,7 @@ pub(super) fn map_record(
         warnings,
         gone: false,
     };
-    Ok(Mapped::Passed { record, sheet })
+    Ok(Mapped::Passed { record, sheet, bundles: fates })
 }
 
 /// The order of a record before anything is decided about it; `None` when the filter leaves it out.
@@ -183,6 +190,7 @@ pub(crate) fn order_of(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord
     let mut order: Order = read_document(&value.to_json())?;
     // As in a run: a company without a name is a private person.
     order.customer.company = order.customer.company.take().filter(|company| !company.name.trim().is_empty());
+    bundles::of_order(&mut order, flow.bundles())?;
     rates::split(&mut order);
     Ok(Some(order))
 }

@@ -59,7 +59,7 @@ pub fn preview(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Res
     let named = |failure: Failure| failure.map_cause(|cause| cause.in_flow(&flow.name).of_record(&record.label));
     match map::map_record(engine, flow, record, &map::Around::default()).map_err(named)? {
         map::Mapped::Filtered(result) => Ok(Preview { filtered: result.cause, ..Preview::default() }),
-        map::Mapped::Passed { record: mapped, sheet } => {
+        map::Mapped::Passed { record: mapped, sheet, .. } => {
             let decision = check::assume(engine, flow, &mapped).map_err(named)?;
             Ok(Preview {
                 filtered: None,

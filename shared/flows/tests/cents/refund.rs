@@ -2,6 +2,7 @@
 
 use koppel_core::document::{Line, LineKind, LineTax, Order, Refund};
 use koppel_core::money::round;
+use koppel_flows::config::Bundles;
 use koppel_flows::refunds::credit;
 use rust_decimal::Decimal;
 
@@ -33,7 +34,7 @@ pub fn of(sold: Sold, dice: &mut Dice) -> Sold {
     }
     let refund = Refund { id: "1".into(), total, lines, ..Refund::default() };
     // It has a reference, so it can be credited; if not, the books would show the amount of the order.
-    let mut order = credit(original.clone(), refund).unwrap_or(original);
+    let mut order = credit(original.clone(), refund, Bundles::AsIs).map_or(original, |(order, _)| order);
     // As the settings decide: one code for each rate.
     for line in order.lines.iter_mut().filter(|line| line.kind == LineKind::Refund) {
         let rate = line.rate_percent().normalize().to_string();

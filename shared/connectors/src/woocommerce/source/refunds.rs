@@ -7,6 +7,7 @@ use koppel_core::Failure;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
 use koppel_core::ports::{Calls, FetchPage, FetchQuery};
+use serde_json::Value;
 
 use super::paging::Place;
 use super::{Token, WooCommerceSource};
@@ -42,7 +43,7 @@ impl WooCommerceSource {
         for raw in page.records {
             // One of an order that was thrown away is not there any more either.
             let Some(order) = native::number(&raw["parent_id"]).and_then(|id| orders.get(&id)) else { continue };
-            records.extend(native::refund::record(raw, order.clone(), &self.vat_keys)?);
+            records.extend(self.with_order(raw, order.clone())?);
         }
         let next = page.next.map(|place| PageToken::pack(&Token { place, ..Token::default() })).transpose()?;
         Ok(FetchPage { records, gone: Vec::new(), next })
@@ -55,7 +56,7 @@ impl WooCommerceSource {
             let Some(id) = native::id(&order) else { continue };
             let list = self.client.all(&format!("orders/{id}/refunds"), &[("dp", DECIMALS)], calls).await?;
             for raw in list {
-                records.extend(native::refund::record(raw, order.clone(), &self.vat_keys)?);
+                records.extend(self.with_order(raw, order.clone())?);
             }
         }
         let next =
@@ -69,6 +70,14 @@ impl WooCommerceSource {
         let Some(raw) = self.client.order(order, calls).await? else { return Ok(None) };
         let path = format!("orders/{}/refunds/{}", encode(order), encode(refund));
         let Some(refund) = self.client.one(&path, &[("dp", DECIMALS)], calls).await? else { return Ok(None) };
-        native::refund::record(refund, raw, &self.vat_keys)
+        self.with_order(refund, raw)
+    }
+
+    fn with_order(&self, refund: Value, order: Value) -> Result<Option<SourceRecord>, Failure> {
+        let mut record = native::refund::record(refund, order, &self.vat_keys)?;
+        if let Some(record) = &mut record {
+            native::bundle::link_by(&mut record.raw["order"], &self.bundle_keys);
+        }
+        Ok(record)
     }
 }
