@@ -3,6 +3,7 @@
 
 mod books;
 mod examples;
+mod periods;
 mod same_kind;
 mod shops;
 mod silence;

@@ -6,6 +6,7 @@
 pub mod accountview;
 pub mod asperion;
 pub mod ccv_shop;
+mod closed_period;
 pub mod exact_online;
 pub mod http;
 pub mod mijnwebwinkel;
