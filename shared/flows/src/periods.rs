@@ -141,6 +141,11 @@ impl Periods {
         Self { told: told.filter(|periods| !periods.is_empty()), ..self }
     }
 
+    /// The target tells its periods.
+    pub fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// Nothing can be dated on this day, as far as is known.
     pub fn is_closed(&self, day: NaiveDate) -> bool {
         let refused = self.met.get(&self.name_of(day)).is_some_and(|known| known.is_closed(self.now));
@@ -169,7 +174,7 @@ impl Shut {
         let what = format!("{} {} of {}", noun(flow), record.label, self.date);
         let own = self.closed.first().map(String::as_str).unwrap_or_default();
         let known = match (said, self.refused_at) {
-            (Some(said), _) => format!(": {said}"),
+            (Some(said), _) => format!(": {}", said.trim_end_matches('.')),
             (None, Some(at)) => format!(
                 " (a document in it was refused at {} UTC; it is tried again from {} UTC on)",
                 at.format("%H:%M"),

@@ -41,8 +41,8 @@ pub(super) async fn look(engine: &Engine, flow: &LoadedFlow, calls: &Calls) -> R
     }
     // Whoever does not tell has refused a document: that is known for longer than it is believed.
     let first = periods.name_of(today - LATELY);
-    for (name, at) in periods.refusals().filter(|(name, _)| *name >= first.as_str()) {
-        if name != current && !closed.iter().any(|known| known.starts_with(name)) {
+    for (name, at) in periods.refusals().filter(|(name, _)| !periods.is_told() && *name >= first.as_str()) {
+        if name != current && !closed.iter().any(|known| known == name) {
             closed.push(format!("{name} (when a document was refused, on {})", at.format("%Y-%m-%d")));
         }
     }
