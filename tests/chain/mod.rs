@@ -19,6 +19,7 @@ mod limits;
 mod mijnwebwinkel;
 mod missing;
 mod orders;
+mod periods;
 mod plan;
 mod plan_kept;
 mod products;

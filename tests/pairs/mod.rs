@@ -4,6 +4,7 @@
 mod books;
 mod channels;
 pub(crate) mod examples;
+mod periods;
 mod same_kind;
 mod shops;
 mod silence;

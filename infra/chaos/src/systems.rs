@@ -11,8 +11,8 @@ use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::source::{Changed, Window};
 use koppel_core::ports::{
-    Budget, Calls, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Picture, Reference, Sent,
-    Source, Systems, Target, WebhookAdmin, WebhookReceiver,
+    Budget, Calls, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Period, Picture, Reference,
+    Sent, Source, Systems, Target, WebhookAdmin, WebhookReceiver,
 };
 use koppel_core::system::{Lookup, SystemFacts};
 
@@ -136,6 +136,10 @@ impl Target for Gated<dyn Target> {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Reference>, Failure> {
         self.call(Effect::Target, self.inner.look_up(list, codes, calls)).await
+    }
+
+    async fn list_periods(&self, document: DocumentType, calls: &Calls) -> Result<Option<Vec<Period>>, Failure> {
+        self.call(Effect::Target, self.inner.list_periods(document, calls)).await
     }
 
     async fn send_customer(

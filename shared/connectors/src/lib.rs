@@ -9,6 +9,7 @@ pub mod accountview;
 pub mod asperion;
 pub mod categories;
 pub mod ccv_shop;
+mod closed_period;
 pub mod exact_online;
 pub mod families;
 pub mod http;

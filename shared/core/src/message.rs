@@ -259,6 +259,9 @@ pub struct Decision {
     /// Codes or the customer were known from before: the target was not asked for them this time.
     #[serde(default)]
     pub from_memory: bool,
+    /// The date that the payload has instead of the document's own, which lies in a closed period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dated: Option<chrono::NaiveDate>,
 }
 
 /// Create or update.

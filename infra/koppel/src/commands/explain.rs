@@ -43,7 +43,7 @@ pub async fn explain(global: &Global, output: Output, args: &Args) -> Result<Exi
     known_flow(&stored.config, &args.flow)?;
     let flow = preview::load(&place.engine, &place.tenant, &args.flow, &stored.config, &stored.file).await?;
     let record = record(&place, &stored, args).await?;
-    let explained = explain_record(&place.engine, &flow, &record);
+    let explained = explain_record(&place.engine, &flow, &record).await;
     // Lines of the user's own file, when it is here.
     let text = apply::read(&global.file).map(|(_, text)| text).unwrap_or_default();
     let own = Own { file: &stored.file, text: &text, flow: &args.flow };
@@ -112,6 +112,16 @@ fn show(output: Output, explained: &Explained, own: &Own<'_>, full: bool) {
         for (name, value) in cents.as_object().into_iter().flatten() {
             output.text(&format!("  {name}: {}", short(value)));
         }
+    }
+    if let Some(dated) = &explained.dated {
+        let closed = dated.closed.join(", ");
+        output.text(&format!(
+            "\nDated {} instead of {}: {closed} is closed, and {} says first_open_day [{}]",
+            dated.date,
+            dated.true_date,
+            dated.setting,
+            own.place(&dated.setting)
+        ));
     }
     rows(output, "Sent to the target (ids of the target are placeholders)", "target.", &explained.sent, own, full);
     rows(output, "Customer", "target.customer.", &explained.customer, own, full);

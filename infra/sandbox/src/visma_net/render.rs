@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::contract::contract;
 use super::rows::{Tx, created, modified, version};
+use super::rules::periods::closed_by_switch;
 use super::stock;
 use crate::message::Call;
 use crate::text::{number, text};
@@ -51,6 +52,11 @@ pub(super) fn render(tx: &Tx<'_>, entity: &str, row: &Value, expand: &Expand) ->
     }
     if entity == "Inventory" {
         inventory(tx, row, &mut shown, expand);
+    }
+    if entity == "FinancialPeriod" && closed_by_switch(tx, row) {
+        for (_, closed) in shown.iter_mut().filter(|(name, _)| name.starts_with("closedIn")) {
+            *closed = json!(true);
+        }
     }
     let shown = Value::Object(shown);
     if entity == "JournalTransaction" && !expand.on("expandattachments") {

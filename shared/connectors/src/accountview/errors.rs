@@ -3,9 +3,13 @@
 //! Errors come in an envelope, and its status need not tell: a 200 may be a refusal. Texts are in the language of the
 //! installation, so only the type of the error decides; the text is passed on.
 
+use koppel_core::connection::Connection;
 use koppel_core::error::RetryReason;
+use koppel_core::ports::PERIOD_CLOSED;
 use koppel_core::{Cause, Failure};
 use serde_json::Value;
+
+use crate::closed_period;
 
 /// Longest text of the other side that is passed on.
 const TEXT_MAX_CHARS: usize = 400;
@@ -67,6 +71,34 @@ pub(super) fn envelope(body: &str) -> Option<(String, String)> {
     };
     let (kind, text) = (member("ErrorType"), member("ErrorMessage"));
     (kind.is_some() || text.is_some()).then(|| (kind.unwrap_or_default(), text.unwrap_or_default()))
+}
+
+/// How the installation says that a period is closed: its errors have neither number nor code for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ClosedPeriod(Vec<String>);
+
+impl ClosedPeriod {
+    /// The option, in lower case; empty for the words that all books use.
+    pub fn of(connection: &Connection) -> Self {
+        let texts = connection.option("closed_period_texts").unwrap_or_default();
+        Self(texts.split(';').map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty()).collect())
+    }
+
+    /// Gives a refusal in these words the code of a closed period.
+    pub fn name(&self, failure: Failure) -> Failure {
+        let text = failure.cause().message.to_lowercase();
+        let says = if self.0.is_empty() {
+            closed_period::says(&text)
+        } else {
+            self.0.iter().any(|known| text.contains(known))
+        };
+        match failure {
+            Failure::Reject(cause) if says && cause.code == "refused" => {
+                Failure::reject(Cause { code: PERIOD_CLOSED.into(), ..*cause }.advice("open the period in AccountView"))
+            }
+            other => other,
+        }
+    }
 }
 
 fn refusal(facts: &Facts<'_>, kind: &str, text: &str) -> Failure {

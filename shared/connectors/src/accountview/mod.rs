@@ -110,6 +110,7 @@ pub struct AccountView {
     posting: documents::Posting,
     debtors: customers::Debtors,
     too_long: body::TooLong,
+    closed_period: errors::ClosedPeriod,
     variants: source::families::Variants,
     attributes: source::families::Attributes,
     /// Selling prices of articles hold VAT.
@@ -145,6 +146,7 @@ impl AccountView {
             posting,
             debtors: customers::Debtors::of(connection)?,
             too_long: body::TooLong::of(connection)?,
+            closed_period: errors::ClosedPeriod::of(connection),
             variants: source::families::Variants::of(connection)?,
             attributes: source::families::Attributes::of(connection)?,
             prices_with_vat: connection.flag("article_prices_include_vat"),

@@ -128,7 +128,8 @@ impl Target for AccountView {
             book_date: made.date,
             id: None,
         })?;
-        let answer = self.client.create(object, table, body, calls).await?;
+        let answer = self.client.create(object, table, body, calls).await;
+        let answer = answer.map_err(|failure| self.closed_period.name(failure))?;
         let upper = dictionary.field(table, reference).is_some_and(|field| field.upper);
         let stored = if upper { made.reference.to_uppercase() } else { made.reference.clone() };
         self.sent(part, &answer, &stored, document)

@@ -6,8 +6,11 @@
 use std::time::Duration;
 
 use koppel_core::error::RetryReason;
+use koppel_core::ports::PERIOD_CLOSED;
 use koppel_core::{Cause, Failure};
 use serde_json::Value;
+
+use crate::closed_period;
 
 /// Wait after a 429 that names no moment.
 const THROTTLE_WAIT: Duration = Duration::from_secs(60);
@@ -113,11 +116,10 @@ fn refused(at: &str, body: &str) -> Failure {
     }
     Failure::reject(if has(WRONG_TYPE) {
         cause("wrong_type", "give the field a value of the named type in the target rows of the flow")
+    } else if closed_period::says(&text) {
+        cause(PERIOD_CLOSED, "open the period in Asperion")
     } else if has(CLOSED) {
-        cause(
-            "closed_or_blocked",
-            "open the period or unblock what the message names in Asperion, or map bookyear and bookperiod",
-        )
+        cause("closed_or_blocked", "unblock what the message names in Asperion")
     } else if has(EXISTS) {
         cause("already_exists", "the record is in Asperion: look for it there, and leave its number out of the rows")
     } else if has(MANDATORY) {
@@ -218,7 +220,7 @@ mod tests {
             ("Het veld 'x' bestaat niet op Debtor.", "settings unknown_field"),
             ("This field is read-only.", "settings read_only_field"),
             ("The JSON value could not be converted to System.Int32.", "reject wrong_type"),
-            ("De periode is afgesloten.", "reject closed_or_blocked"),
+            ("De periode is afgesloten.", "reject period_closed"),
             ("Er is al een debiteur met dit nummer.", "reject already_exists"),
             ("Het veld Name is verplicht.", "reject mandatory_missing"),
             ("'99' bestaat niet in deze administratie.", "reject unknown_code"),

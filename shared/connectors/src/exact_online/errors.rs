@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use koppel_core::error::RetryReason;
+use koppel_core::ports::PERIOD_CLOSED;
 use koppel_core::{Cause, Failure};
 use serde_json::Value;
+
+use crate::closed_period;
 
 /// Wait after a 429 that names no moment: the error limit of one endpoint, which lasts an hour.
 pub(super) const ERROR_LIMIT_WAIT: Duration = Duration::from_secs(3_600);
@@ -219,6 +222,8 @@ fn validation(at: &str, text: &str) -> Failure {
         ("already_exists", "the record exists in Exact Online: look for it there, and leave its code out of the rows")
     } else if has(text, MANDATORY) {
         ("mandatory_missing", "give the named field a value in the record, the settings or the target rows")
+    } else if closed_period::says(text) {
+        (PERIOD_CLOSED, "open the period in Exact Online")
     } else if has(text, CLOSED) {
         ("closed_or_blocked", "open the period, or unblock what the message names, in Exact Online")
     } else {
@@ -305,7 +310,8 @@ mod tests {
             ("Ongeldig: Leverdatum", "invalid"),
             ("Ongeldig: Btw-nummer", "vat_number_refused"),
             ("Invalid: VAT number", "vat_number_refused"),
-            ("Periode is afgesloten", "closed_or_blocked"),
+            ("Periode is afgesloten", "period_closed"),
+            ("Relatie is geblokkeerd", "closed_or_blocked"),
         ] {
             assert_eq!(of(500, text), ("reject".to_owned(), code.to_owned()), "{text}");
         }

@@ -17,7 +17,7 @@ use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::message::CustomerDecision;
 use koppel_core::ports::target::{Change, Existing, Found, Wanted};
-use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
+use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, PERIOD_CLOSED, Reference, Sent, Target};
 use koppel_core::system::Lookup;
 use koppel_core::{Cause, Failure, NonEmpty};
 use serde_json::{Map, Value};
@@ -97,7 +97,7 @@ impl Target for ExactOnline {
         let answer = match self.client.create(shape.entity, body.clone(), calls).await {
             // An account that was found as a prospect may come here straight from the search. Exact refuses it until it
             // is a customer; a refusal changed nothing, so the same document is posted once more.
-            Err(Failure::Reject(_)) if customers::is_no_customer_yet(customer) => {
+            Err(Failure::Reject(cause)) if cause.code != PERIOD_CLOSED && customers::is_no_customer_yet(customer) => {
                 customers::promote(&self.client, &mut customer.clone(), calls).await?;
                 self.client.create(shape.entity, body.clone(), calls).await?
             }

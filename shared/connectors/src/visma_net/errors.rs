@@ -6,8 +6,11 @@
 use std::time::Duration;
 
 use koppel_core::error::RetryReason;
+use koppel_core::ports::PERIOD_CLOSED;
 use koppel_core::{Cause, Failure};
 use serde_json::Value;
+
+use crate::closed_period;
 
 /// Wait after a 429 that names none.
 const THROTTLED_WAIT: Duration = Duration::from_secs(60);
@@ -143,14 +146,15 @@ fn refused(at: &str, body: Option<&Value>, text: &str) -> Failure {
     }
     let said = said(&body.cloned(), text);
     let said = if said.is_empty() { "without saying why".to_owned() } else { said };
+    let code = if closed_period::says(&said) { PERIOD_CLOSED } else { "refused" };
     Failure::reject(
-        Cause::new("refused", format!("Visma Net refused the {at}: {said}"))
+        Cause::new(code, format!("Visma Net refused the {at}: {said}"))
             .advice("correct the record or the target rows of the flow, then deliver it again"),
     )
 }
 
 /// Codes of the service for sales orders that something outside the record must be changed for, and what.
-const OUTSIDE: [(&str, &str); 16] = [
+const OUTSIDE: [(&str, &str); 15] = [
     ("1310", "the ship via does not take freight costs: use freight: premium, or leave shipping costs on a line"),
     ("1400", "the customer is not known to the service for orders: look at it in Visma Net"),
     ("1401", "the customer has no credit terms: give it some in Visma Net, or set settings.payment_terms"),
@@ -160,7 +164,6 @@ const OUTSIDE: [(&str, &str); 16] = [
     ("1405", "the order type wants a payment reference: add the row target.paymentSettings.paymentReference"),
     ("1406", "the order type takes no payment reference: take the row target.paymentSettings.paymentReference out"),
     ("1407", "the customer may not buy: look at its status in Visma Net"),
-    ("16", "open the financial period in Visma Net, or give the order another date with the row target.date"),
     ("1704", "correct order_type, invoice_order_type or credit_order_type of the connection"),
     ("1802", "correct settings.warehouse: there is no such warehouse"),
     ("1804", "create the item in Visma Net, or correct the article number in the shop"),
@@ -168,6 +171,9 @@ const OUTSIDE: [(&str, &str); 16] = [
     ("1806", "correct settings.revenue_account: there is no such account"),
     ("1900", "the order type has no number series: correct order_type, or the order type in Visma Net"),
 ];
+
+/// Codes of a financial period that is not there, closed, or not active.
+const CLOSED: [&str; 3] = ["1600", "1601", "1602"];
 
 /// All that is wrong, told at once. When one part lies outside the record the record waits; else it is rejected.
 fn validation(at: &str, details: &[Value]) -> Failure {
@@ -191,6 +197,15 @@ fn validation(at: &str, details: &[Value]) -> Failure {
     }
     let first = details.first().and_then(|detail| text(detail, "code")).unwrap_or_else(|| "refused".into());
     let mut cause = Cause::new("refused", format!("Visma Net refused the {at}: {}", one_line(&told.join("; "))));
+    let is_closed =
+        |detail: &Value| text(detail, "code").is_some_and(|code| CLOSED.iter().any(|known| code.starts_with(known)));
+    if details.iter().any(is_closed) {
+        // What else is wrong is told when the document has another date.
+        cause.code = PERIOD_CLOSED.into();
+        let row = details.iter().find(|detail| is_closed(detail)).and_then(|detail| detail.get("parameters"));
+        let cause = cause.in_row(row.and_then(|all| text(all, "property")).unwrap_or_else(|| "date".into()));
+        return Failure::reject(cause.advice("open the financial period in Visma Net"));
+    }
     if first.starts_with("0002") {
         cause.code = "too_long".into();
     }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use koppel_core::ports::{Calls, Reference};
+use koppel_core::document::DocumentType;
+use koppel_core::ports::{Calls, Period, Reference};
 use koppel_core::system::Lookup;
 use koppel_core::{Failure, NonEmpty};
 use rust_decimal::Decimal;
@@ -276,6 +277,25 @@ pub(super) fn rate_on(line: &Value, today: NaiveDate) -> Option<Decimal> {
     let begun = revisions.filter(|one| wire::date(one, "startDate").is_none_or(|from| from <= today));
     let last = begun.max_by_key(|one| wire::date(one, "startDate"))?;
     wire::decimal(last, "vatRate").map(|rate| rate.normalize())
+}
+
+/// The financial periods, as far as documents of this type are concerned.
+pub(super) async fn periods(client: &Client, document: DocumentType, calls: &Calls) -> Result<Vec<Period>, Failure> {
+    let ledger = match document {
+        DocumentType::FinancialEntry => "closedInGeneralLedger",
+        DocumentType::SalesOrder | DocumentType::SalesInvoice | DocumentType::DirectInvoice => "closedInCustomerLedger",
+    };
+    let rows = client.whole(&List::of("v1/financialPeriod", "financialPeriod"), calls).await?;
+    let period = |row: &Value| {
+        Some(Period {
+            name: wire::field(row, "period")?,
+            start: wire::date(row, "startDate")?,
+            // The last day, or the one after it: both forms occur, and the day belongs to the period that begins on it.
+            end: wire::date(row, "endDate")?,
+            open: wire::flag(row, "active") != Some(false) && wire::flag(row, ledger) != Some(true),
+        })
+    };
+    Ok(rows.iter().filter_map(period).collect())
 }
 
 #[cfg(test)]

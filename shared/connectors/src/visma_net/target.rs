@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::message::CustomerDecision;
 use koppel_core::ports::target::{Change, Existing, Found};
-use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Reference, Sent, Target};
+use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, Period, Reference, Sent, Target};
 use koppel_core::system::Lookup;
 use koppel_core::{Failure, NonEmpty};
 use serde_json::Value;
@@ -43,6 +43,10 @@ impl Target for VismaNet {
 
     async fn list_codes(&self, list: Lookup, calls: &Calls) -> Result<Vec<Reference>, Failure> {
         lookups::list_codes(self, list, calls).await
+    }
+
+    async fn list_periods(&self, document: DocumentType, calls: &Calls) -> Result<Option<Vec<Period>>, Failure> {
+        lookups::periods(&self.client, document, calls).await.map(Some)
     }
 
     async fn send_customer(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::Calls;
@@ -53,6 +54,22 @@ pub struct CustomerLink {
     /// Delivery addresses that exist: keyed hash of the place → id.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
+}
+
+/// Code of the failure that says: the date of the document lies in a period that is closed. Nothing was written.
+pub const PERIOD_CLOSED: &str = "period_closed";
+
+/// A period of the books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Period {
+    /// What the target calls it.
+    pub name: String,
+    /// First day.
+    pub start: NaiveDate,
+    /// Last day.
+    pub end: NaiveDate,
+    /// Documents may be dated in it.
+    pub open: bool,
 }
 
 /// What was written.
@@ -160,6 +177,12 @@ pub trait Target: Send + Sync {
     /// The whole list, for a person to choose from. Long lists take a call for each page.
     async fn list_codes(&self, list: Lookup, _calls: &Calls) -> Result<Vec<Reference>, Failure> {
         Err(Failure::settings(Cause::new("not_supported", format!("this system does not list a {}", list.label()))))
+    }
+
+    /// The periods of the books, as far as documents of this type are concerned. `None`: the target does not tell, and
+    /// what is closed is only known by a refusal with [`PERIOD_CLOSED`].
+    async fn list_periods(&self, _document: DocumentType, _calls: &Calls) -> Result<Option<Vec<Period>>, Failure> {
+        Ok(None)
     }
 
     /// Makes the customer exist with everything the document needs (debtor, contact, delivery address).

@@ -350,9 +350,29 @@ pub struct FlowSettings {
     /// How prices of classes of customers are written.
     #[serde(skip_serializing_if = "PriceSettings::is_unset")]
     pub price: PriceSettings,
+    /// What happens to a document whose date lies in a period that the books have closed.
+    #[serde(skip_serializing_if = "ClosedPeriod::is_default")]
+    pub closed_period: ClosedPeriod,
     /// Time zone of document dates, when they should not be the shop's own days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+}
+
+/// What happens to a document whose date lies in a period that the books have closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedPeriod {
+    /// The record is rejected.
+    #[default]
+    Reject,
+    /// It is dated the first day after its own that is open, and says its own date.
+    FirstOpenDay,
+}
+
+impl ClosedPeriod {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Debtor for orders without a customer of their own.

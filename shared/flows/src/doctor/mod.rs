@@ -1,11 +1,12 @@
 //! Doctor: looks at connections and flows before they go live, and names what would hold them up.
 //!
 //! Connectors tell what is particular to their system (`diagnose` of the ports); here stands what is the same for all:
-//! [`connection`] whether it can be reached, its webhooks and its calls, [`codes`] what the settings name, and [`year`]
-//! what the orders of the last year need. Everything is read; nothing is changed on either side.
+//! [`connection`] whether it can be reached, its webhooks and its calls, [`codes`] what the settings name, [`periods`]
+//! which of them are closed, and [`year`] what the orders of the last year need. Everything is read; nothing is changed on either side.
 
 mod codes;
 mod connection;
+mod periods;
 mod year;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,10 @@ pub async fn examine(
         }
         if found.reached.contains(&flow.flow.to) {
             found.findings.extend(codes::look(engine, flow, year, &calls).await?);
+            let told = periods::look(engine, flow, &calls).await?;
+            // A connector that knows its periods has said so of today already.
+            let known = found.findings.iter().any(|finding| finding.cause.code == koppel_core::ports::PERIOD_CLOSED);
+            found.findings.extend(told.into_iter().filter(|finding| !known || finding.cause.code != periods::OF_TODAY));
         }
     }
     found.calls = calls.count();

@@ -14,8 +14,8 @@ use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{
-    Asked, Budget, Calls, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Picture, Reference,
-    Sent, Source, Systems, Target, Wanted, Window,
+    Asked, Budget, Calls, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Period, Picture,
+    Reference, Sent, Source, Systems, Target, Wanted, Window,
 };
 use koppel_core::system::{Lookup, SourceList, SystemFacts};
 
@@ -163,6 +163,10 @@ impl Target for ReadOnlyTarget {
 
     async fn list_codes(&self, list: Lookup, calls: &Calls) -> Result<Vec<Reference>, Failure> {
         self.target.list_codes(list, calls).await
+    }
+
+    async fn list_periods(&self, document: DocumentType, calls: &Calls) -> Result<Option<Vec<Period>>, Failure> {
+        self.target.list_periods(document, calls).await
     }
 
     async fn find_records(

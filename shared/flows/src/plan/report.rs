@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use koppel_core::document::Entity;
+use koppel_core::document::{Document, Entity};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::message::{Action, CustomerDecision, Decision};
 use koppel_core::outcome::{Funnel, Outcome};
@@ -11,8 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Planner, Totals};
+use crate::config::ClosedPeriod;
 use crate::ledger::{self, State};
-use crate::loaded::Way;
+use crate::loaded::{LoadedFlow, Way};
+use crate::periods::Periods;
 use crate::privacy::content_hash;
 use crate::runs::RecordResult;
 use crate::steps::{describe, outcome_of};
@@ -111,9 +113,15 @@ pub(super) async fn of(
         .collect();
     let new_customers = if flow.way() == Way::Documents { new.len() } else { 0 };
     let totals = Totals::of(decisions.iter().map(|decision| &decision.record.document));
+    let periods = Periods::remembered(&planner.engine, flow).await?;
     let mut owners = BTreeMap::new();
+    let mut untold = BTreeSet::new();
     for decision in &decisions {
         let mut planned = planned(planner, decision);
+        if let (Way::Documents, Document::Order(order)) = (flow.way(), &decision.record.document) {
+            let day = decision.dated.unwrap_or(order.date);
+            untold.extend(Some(day).filter(|day| !periods.is_certain(*day)).map(|day| periods.name_of(day)));
+        }
         if flow.way() == Way::Kept
             && let Some(other) = owners.insert(&decision.natural_key, &decision.record.label)
         {
@@ -139,7 +147,7 @@ pub(super) async fn of(
         new_customers,
         records,
         totals,
-        notes: notes(flow.way(), flow.flow.entity),
+        notes: notes(flow.way(), flow.flow.entity).into_iter().chain(unknown_periods(flow, &untold)).collect(),
     })
 }
 
@@ -236,6 +244,22 @@ fn notes(way: Way, entity: Entity) -> Vec<String> {
         (Way::Kept, _) => &["the target may refuse what it is sent; a plan cannot ask it"],
     };
     notes.iter().map(|note| (*note).to_owned()).collect()
+}
+
+/// A target that does not tell its periods shows what is closed when the first document is posted.
+fn unknown_periods(flow: &LoadedFlow, names: &BTreeSet<String>) -> Option<String> {
+    let then = match flow.flow.settings.closed_period {
+        ClosedPeriod::Reject => "if so, they are rejected",
+        ClosedPeriod::FirstOpenDay => "if so, they get the first open day after it",
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let system = flow.target_facts.name;
+    (!names.is_empty()).then(|| {
+        format!(
+            "whether {system} has closed {} is found out when the first document of it is posted; {then}",
+            names.join(", ")
+        )
+    })
 }
 
 /// Numbers by their value, other labels after them by their text.

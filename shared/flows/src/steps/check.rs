@@ -9,6 +9,7 @@ mod references;
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use koppel_core::document::{Document, Order};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::{NonEmpty, RecordKey};
@@ -21,6 +22,7 @@ use koppel_mapping::{Scope, TracedRow};
 use crate::Engine;
 use crate::ledger::{self, Entry, State, Versioned};
 use crate::loaded::{LoadedFlow, Way, flow_of_version};
+use crate::periods::{self, Periods, Placed};
 use crate::privacy::content_hash;
 use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
@@ -110,6 +112,8 @@ async fn decide_chunk(
     let buyers: Vec<Buyer<'_>> = orders.iter().map(|order| Buyer::of(order)).collect();
     let customers = Customers::resolve(engine, flow, &*target, &buyers, calls).await?;
 
+    let periods = Periods::look(engine, flow, &*target, calls).await?;
+
     let mut decisions = Vec::new();
     for (record, entry, hash) in open {
         let claimed = is_claimed(entry.as_ref());
@@ -124,7 +128,13 @@ async fn decide_chunk(
             results.push(describe(result, record));
             continue;
         }
-        match decide(engine, flow, record, hash, &references, &customers) {
+        // What may have been posted is searched for first, whatever its period is by now.
+        let placed = match (order_of(record).map(|order| order.date), claimed) {
+            (Some(date), false) => periods.place(date).map(Some),
+            _ => Ok(None),
+        };
+        let placed = placed.map_err(|shut| shut.failure(&periods, flow, record, None));
+        match placed.and_then(|placed| decide(engine, flow, record, hash, &references, &customers, placed)) {
             Ok(decision) => decisions.push(decision),
             Err(failure) => {
                 let result = open::failed(engine, flow, header, record, entry.as_ref(), &failure).await?;
@@ -228,27 +238,81 @@ fn decide(
     content_hash: String,
     references: &References,
     customers: &Customers,
+    placed: Option<Placed>,
 ) -> Result<Decision, Failure> {
     let natural_key = key_of(record)?;
     let order = order_of(record).ok_or_else(|| {
         Failure::settings(Cause::new("not_supported", format!("{} cannot be checked yet", record.document.entity())))
     })?;
-    let view = references.view(flow, order)?;
+    let payload = payload_of(engine, flow, order, references, order.date)?;
     let now = engine.clock.now();
-    let scope = Scope::new(now).with_ref("order", &view);
-    let value = flow.target_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
-    let mut payload = value.to_json();
-    if let Some(fields) = payload.as_object_mut() {
-        // Not sent: the connector compares it with what the target computed.
-        fields.insert("_expected_total".into(), serde_json::to_value(order.total).unwrap_or_default());
-    }
     let buyer = Buyer::of(order);
     let updating = if flow.flow.settings.customer.update { Updating::Changed } else { Updating::Never };
     let customer = customers.decide(flow, &buyer, updating, references, now)?;
     let from_memory =
         references.is_from_memory(references::codes_of(flow, order)) || customers.is_from_memory(flow, &buyer);
     let action = Action::Create;
-    Ok(Decision { record: record.clone(), natural_key, action, customer, payload, content_hash, from_memory })
+    let record = record.clone();
+    let mut decision =
+        Decision { record, natural_key, action, customer, payload, content_hash, from_memory, dated: None };
+    if let Some(placed) = placed.filter(|placed| placed.date != order.date) {
+        date(engine, flow, &mut decision, references, &placed)?;
+    }
+    Ok(decision)
+}
+
+/// The native payload of an order that is posted on this day.
+fn payload_of(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    order: &Order,
+    references: &References,
+    day: NaiveDate,
+) -> Result<serde_json::Value, Failure> {
+    let view = references.view(flow, order, day)?;
+    let scope = Scope::new(engine.clock.now()).with_ref("order", &view);
+    let value = flow.target_rows.evaluate(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
+    let mut payload = value.to_json();
+    if let Some(fields) = payload.as_object_mut() {
+        // Not sent: the connector compares it with what the target computed.
+        fields.insert("_expected_total".into(), serde_json::to_value(order.total).unwrap_or_default());
+    }
+    Ok(payload)
+}
+
+/// Gives a decided document another day. The document itself stays as it is: its key and its hash are those of the source.
+fn date(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    decision: &mut Decision,
+    references: &References,
+    placed: &Placed,
+) -> Result<(), Failure> {
+    let Some(order) = order_of(&decision.record) else { return Ok(()) };
+    let own = order.date;
+    let payload = payload_of(engine, flow, order, references, placed.date)?;
+    if !payload.to_string().contains(&placed.date.to_string()) {
+        return Err(periods::own_date(flow, &decision.record, placed.date));
+    }
+    decision.record.warnings.retain(|warning| warning.code != periods::DATED_LATER);
+    decision.record.warnings.extend(periods::moved(flow, own, placed, &payload));
+    decision.payload = payload;
+    decision.dated = (placed.date != own).then_some(placed.date);
+    Ok(())
+}
+
+/// Gives a decided document another day, when its period turned out to be closed while it was posted.
+pub(super) async fn redate(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    target: &dyn Target,
+    decision: &mut Decision,
+    placed: &Placed,
+    calls: &Calls,
+) -> Result<(), Failure> {
+    let codes = order_of(&decision.record).map(|order| references::codes_of(flow, order)).unwrap_or_default();
+    let references = References::resolve(engine, flow, target, codes, calls).await?;
+    date(engine, flow, decision, &references, placed)
 }
 
 /// What would be sent for one record if the target had everything that the settings name. Nothing is asked or stored.
@@ -258,20 +322,21 @@ pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) 
     }
     let references =
         References::assume(order_of(record).into_iter().flat_map(|order| references::codes_of(flow, order)));
-    decide(engine, flow, record, document_hash(&record.document), &references, &Customers::default())
+    decide(engine, flow, record, document_hash(&record.document), &references, &Customers::default(), None)
 }
 
-/// As [`assume`], with the row that decided each value: of the document, and of its customer.
+/// As [`assume`], with the row that decided each value: of the document on this day, and of its customer.
 pub(super) fn trace(
     engine: &Engine,
     flow: &LoadedFlow,
     record: &MappedRecord,
+    day: Option<NaiveDate>,
 ) -> Result<(Vec<TracedRow>, Vec<TracedRow>), Failure> {
     let now = engine.clock.now();
     match &record.document {
         Document::Order(order) => {
             let references = References::assume(references::codes_of(flow, order));
-            let view = references.view(flow, order)?;
+            let view = references.view(flow, order, day.unwrap_or(order.date))?;
             let traced = flow.target_rows.evaluate_traced(&Scope::new(now).with_ref("order", &view));
             let rows = traced.map_err(|error| Failure::reject(row_cause(&error)))?.rows;
             Ok((rows, customers::trace(flow, &Buyer::of(order), &references, now)?))

@@ -1,7 +1,8 @@
 //! Explain: for one record, which filter it passed, and which row or setting decided each value. Nothing is asked of the
-//! target and nothing is stored: ids of the target are placeholders.
+//! target and nothing is stored: ids of the target are placeholders, and closed periods are those that are known.
 
-use koppel_core::document::Entity;
+use chrono::NaiveDate;
+use koppel_core::document::{Document, Entity};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::message::{MappedRecord, SourceRecord};
 use koppel_core::system::{RowsFile, Side};
@@ -15,6 +16,7 @@ use crate::bundles::Fate;
 use crate::cents::Sheet;
 use crate::config::DefaultCustomerWhen;
 use crate::loaded::LoadedFlow;
+use crate::periods::{Periods, SETTING};
 use crate::rows::row_cause;
 use crate::settings::{self, Decider, Ruled};
 
@@ -42,10 +44,26 @@ pub struct Explained {
     /// The proof of cents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cents: Option<Sheet>,
+    /// The day that the document gets instead of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dated: Option<Dated>,
     /// Values of what is sent, by rows.
     pub sent: Vec<ByRow>,
     /// Values of the customer that is made to exist first, by rows.
     pub customer: Vec<ByRow>,
+}
+
+/// Why a document does not have its own date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Dated {
+    /// The date that it gets.
+    pub date: NaiveDate,
+    /// Its own.
+    pub true_date: NaiveDate,
+    /// Periods that are closed in the target.
+    pub closed: Vec<String>,
+    /// The setting that wants it so.
+    pub setting: String,
 }
 
 /// A filter that let the record pass.
@@ -89,21 +107,31 @@ pub struct BySetting {
     pub key: String,
 }
 
-/// Explains one record.
-pub fn explain(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Explained {
+/// Explains one record, by what is known at this moment.
+pub async fn explain(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Explained {
     let mut explained = Explained {
         flow: flow.name.clone(),
         key: record.key.to_string(),
         label: record.label.clone(),
         ..Explained::default()
     };
-    if let Err(failure) = tell(engine, flow, record, &mut explained) {
+    let told = match Periods::remembered(engine, flow).await {
+        Ok(periods) => tell(engine, flow, record, &periods, &mut explained),
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = told {
         explained.stopped = Some(failure.cause().clone().in_flow(&flow.name).of_record(&record.label));
     }
     explained
 }
 
-fn tell(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, told: &mut Explained) -> Result<(), Failure> {
+fn tell(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &SourceRecord,
+    periods: &Periods,
+    told: &mut Explained,
+) -> Result<(), Failure> {
     let source = Value::from_json(&record.raw);
     let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
     if let Some(reason) = map::filtered(flow, record, &scope)? {
@@ -133,11 +161,30 @@ fn tell(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, told: &mut Ex
             return Ok(());
         }
     };
-    sent(engine, flow, &mapped, told)
+    sent(engine, flow, &mapped, periods, told)
 }
 
-fn sent(engine: &Engine, flow: &LoadedFlow, mapped: &MappedRecord, told: &mut Explained) -> Result<(), Failure> {
-    let (rows, customer) = check::trace(engine, flow, mapped)?;
+fn sent(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    mapped: &MappedRecord,
+    periods: &Periods,
+    told: &mut Explained,
+) -> Result<(), Failure> {
+    let mut day = None;
+    if let Document::Order(order) = &mapped.document {
+        let placed = periods.place(order.date).map_err(|shut| shut.failure(periods, flow, mapped, None))?;
+        if placed.date != order.date {
+            day = Some(placed.date);
+            told.dated = Some(Dated {
+                date: placed.date,
+                true_date: order.date,
+                closed: placed.closed,
+                setting: SETTING.into(),
+            });
+        }
+    }
+    let (rows, customer) = check::trace(engine, flow, mapped, day)?;
     let facts = flow.target_facts;
     let built_in = facts.rows_for(Side::Target, flow.flow.entity, flow.flow.document);
     told.sent = rows.iter().map(|row| by_row(row, built_in)).collect();

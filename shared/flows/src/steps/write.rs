@@ -1,9 +1,11 @@
 //! Write: claim → (search) → customer → document → commit, record by record. One record's failure never blocks another.
 
 mod customer;
+mod dated;
 mod kept;
 mod pictures;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -19,6 +21,7 @@ use serde_json::json;
 use crate::Engine;
 use crate::ledger::{self, Claim, Entry, State};
 use crate::loaded::{LoadedFlow, Way, flow_of_version};
+use crate::periods::{self, Periods};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::check::describe;
 use crate::steps::settle;
@@ -33,10 +36,11 @@ const SETTLE_TIME: Duration = Duration::from_secs(5);
 pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
     let header = &task.header;
     let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
-    let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await;
     let mut results = Vec::new();
-    let target = match target {
-        Ok(target) => target,
+    let asked = Calls::new(flow.priority);
+    let prepared = prepare(engine, &flow, &asked).await;
+    let (target, mut periods) = match prepared {
+        Ok(prepared) => prepared,
         Err(failure) => {
             let all = open_records(&task.decisions);
             results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &all, failure).await?);
@@ -57,7 +61,7 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
             waiting_records.push(decision);
             continue;
         }
-        match write_one(engine, &flow, &*target, header, decision).await {
+        match write_one(engine, &flow, &*target, header, decision, &mut periods).await {
             Ok(result) => results.push(result),
             Err(failure) => {
                 waiting_records.push(decision);
@@ -69,7 +73,18 @@ pub async fn write(engine: &Engine, task: WriteTask) -> Result<(), Failure> {
         let open = open_records(waiting_records);
         results.extend(settle::chunk_failed(engine, &flow, header, Step::Write, &open, failure).await?);
     }
-    runs::report(engine, header, Step::Write, Told { results: &results, ..Told::default() }).await
+    let told = Told { results: &results, calls: asked.count(), ..Told::default() };
+    runs::report(engine, header, Step::Write, told).await
+}
+
+/// The target, and what is known of its periods.
+async fn prepare(engine: &Engine, flow: &LoadedFlow, calls: &Calls) -> Result<(Arc<dyn Target>, Periods), Failure> {
+    let target = connections::target(engine, &flow.tenant, &flow.config, &flow.flow.to).await?;
+    let periods = match flow.way() {
+        Way::Documents => Periods::look(engine, flow, &*target, calls).await?,
+        Way::Debtors | Way::Kept => Periods::unknown(flow, engine.clock.now()),
+    };
+    Ok((target, periods))
 }
 
 async fn write_kept(engine: &Engine, flow: &LoadedFlow, target: &dyn Target, task: &WriteTask) -> Result<(), Failure> {
@@ -113,8 +128,12 @@ async fn write_one(
     target: &dyn Target,
     header: &Header,
     decision: &Decision,
+    periods: &mut Periods,
 ) -> Result<RecordResult, Failure> {
-    let record = &decision.record;
+    // Another day may be found for it while it is posted.
+    let mut decision = decision.clone();
+    let record = decision.record.clone();
+    let record = &record;
     let key = ledger::key(&flow.tenant, &flow.name, &record.key);
     let claimed = match flow.way() {
         Way::Documents => ledger::claim(engine, key, header).await?,
@@ -123,10 +142,12 @@ async fn write_one(
     };
     let claim = match claimed {
         Ok(claim) => claim,
-        Err(delivered) => return Ok(describe(delivered_result(header, decision, &delivered), record)),
+        Err(delivered) => return Ok(describe(delivered_result(header, &decision, &delivered), record)),
     };
     let calls = Calls::new(flow.priority).until(claim.until);
-    match deliver(engine, flow, target, header, decision, claim, &calls).await {
+    let delivered = deliver(engine, flow, target, header, &mut decision, claim, periods, &calls).await;
+    let decision = &decision;
+    match delivered {
         Ok(sent) => {
             let used = calls.count();
             let payload = json!({ "payload": decision.payload, "answer": sent, "calls": calls.take() });
@@ -136,7 +157,8 @@ async fn write_one(
         }
         Err(failure) => {
             // The target was asked, and what it refused was built of links that may no longer be true.
-            let doubtful = decision.from_memory && calls.count() > 0;
+            let is_of_date = failure.cause().place.row.as_deref() == Some(periods::SETTING);
+            let doubtful = decision.from_memory && calls.count() > 0 && !is_of_date;
             let payload = json!({ "payload": decision.payload, "failure": failure.cause(), "calls": calls.take() });
             trail::write(engine, header, Step::Write, &record.key, failure.cause().message.clone(), &payload).await?;
             match failure {
@@ -162,16 +184,18 @@ async fn write_one(
 }
 
 /// The claimed part: search when an earlier claim has no result, make the customer exist, create, commit.
+#[expect(clippy::too_many_arguments, reason = "what a claimed record needs, and no more")]
 async fn deliver(
     engine: &Engine,
     flow: &LoadedFlow,
     target: &dyn Target,
     header: &Header,
-    decision: &Decision,
+    decision: &mut Decision,
     claim: Claim,
+    periods: &mut Periods,
     calls: &Calls,
 ) -> Result<Sent, Failure> {
-    match send(engine, flow, target, header, decision, &claim, calls).await {
+    match send(engine, flow, target, header, decision, &claim, periods, calls).await {
         Ok(sent) => {
             let entry = Entry {
                 state: State::Delivered,
@@ -218,13 +242,15 @@ async fn deliver(
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "what a claimed record needs, and no more")]
 async fn send(
     engine: &Engine,
     flow: &LoadedFlow,
     target: &dyn Target,
     header: &Header,
-    decision: &Decision,
+    decision: &mut Decision,
     claim: &Claim,
+    periods: &mut Periods,
     calls: &Calls,
 ) -> Result<Sent, Failure> {
     if flow.way() == Way::Debtors {
@@ -244,14 +270,11 @@ async fn send(
             return Ok(Sent { id: found.id, number: found.number, ..Sent::default() });
         }
     }
-    let (link, delivery_key) = match &decision.customer {
-        Some(wanted) => {
-            let link = customer::ensure(engine, flow, target, header, wanted, calls).await?;
-            (link, wanted.delivery_key.as_deref())
-        }
-        None => (CustomerLink::default(), None),
+    let link = match &decision.customer {
+        Some(wanted) => customer::ensure(engine, flow, target, header, wanted, calls).await?,
+        None => CustomerLink::default(),
     };
-    target.send_order(document, &decision.payload, &link, delivery_key, calls).await
+    dated::send(&dated::To { engine, flow, target, document }, decision, &link, periods, calls).await
 }
 
 /// A customer of a customer flow: making it exist is all.

@@ -26,10 +26,14 @@ pub(in crate::visma_net) fn trouble(tx: &Tx<'_>, period: &str, flag: &str) -> Op
     if row["active"] != true {
         return Some(Trouble::Inactive);
     }
+    (row[flag] == true || closed_by_switch(tx, row)).then_some(Trouble::Closed)
+}
+
+/// The switch closes the whole of it, in every ledger.
+pub(in crate::visma_net) fn closed_by_switch(tx: &Tx<'_>, row: &Value) -> bool {
     let end: Option<NaiveDate> = text(row, "endDate").get(..10).and_then(|day| day.parse().ok());
     let until: Option<NaiveDate> = tx.switches.closed_until.as_ref().and_then(|day| day.parse().ok());
-    let by_switch = end.zip(until).is_some_and(|(end, until)| end <= until);
-    (row[flag] == true || by_switch).then_some(Trouble::Closed)
+    end.zip(until).is_some_and(|(end, until)| end <= until)
 }
 
 /// The period of a document: what was sent (`financialPeriod` YYYYMM, or `postPeriod` MMYYYY), or that of its date.

@@ -95,5 +95,6 @@ fn decide(
         customer: Some(wanted),
         content_hash,
         from_memory,
+        dated: None,
     })
 }

@@ -188,6 +188,7 @@ fn decide(flow: &LoadedFlow, asked: &Asked<'_>, of_key: &[Existing]) -> Result<V
         payload: Value::Object(fields),
         content_hash: asked.one.hash.clone(),
         from_memory: false,
+        dated: None,
     })))
 }
 
@@ -328,6 +329,7 @@ pub(super) fn assume(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) 
             payload: Value::Object(asked.fields),
             content_hash: String::new(),
             from_memory: false,
+            dated: None,
         }),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use koppel_core::document::{Customer, Line, Order};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::NonEmpty;
@@ -81,8 +82,9 @@ impl References {
             .any(|(lookup, code)| self.resolved.get(&lookup).is_some_and(|list| list.from_memory.contains(&code)))
     }
 
-    /// The order as target rows see it: with `refs` beside the codes, on the order and on every line.
-    pub fn view(&self, flow: &LoadedFlow, order: &Order) -> Result<Value, Failure> {
+    /// The order as target rows see it: with `refs` beside the codes, on the order and on every line, and, when it is
+    /// posted on another day than its own, with its own date as `true_date`.
+    pub fn view(&self, flow: &LoadedFlow, order: &Order, day: NaiveDate) -> Result<Value, Failure> {
         let mut json = super::view_json(order);
         let refs = self.refs_of(flow, &order.codes)?;
         if let Some(lines) = json.get_mut("lines").and_then(Json::as_array_mut) {
@@ -96,6 +98,10 @@ impl References {
         }
         if let Some(fields) = json.as_object_mut() {
             fields.insert("refs".into(), refs);
+            if day != order.date {
+                fields.insert("date".into(), Json::String(day.to_string()));
+                fields.insert("true_date".into(), Json::String(order.date.to_string()));
+            }
         }
         Ok(super::view(&json))
     }
