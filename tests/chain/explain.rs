@@ -16,7 +16,7 @@ async fn explained(world: &World, id: &str) -> Explained {
     let source = connections::source(engine, &world.tenant, &stored.config, "shop").await.unwrap();
     let key = NonEmpty::new(id).unwrap();
     let record = source.fetch_one(flow.flow.entity, &key, &Calls::default()).await.unwrap().unwrap();
-    explain(engine, &flow, &record)
+    explain(engine, &flow, &record).await
 }
 
 fn code<'a>(explained: &'a Explained, path: &str) -> &'a BySetting {

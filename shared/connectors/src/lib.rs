@@ -10,5 +10,6 @@ pub mod exact_online;
 pub mod http;
 pub mod mijnwebwinkel;
 pub mod registry;
+pub mod vies;
 pub mod visma_net;
 pub mod woocommerce;

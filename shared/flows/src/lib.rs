@@ -36,6 +36,7 @@ mod stock;
 #[cfg(test)]
 mod testing;
 pub mod trail;
+pub mod vat_numbers;
 pub mod waiting;
 pub mod webhooks;
 

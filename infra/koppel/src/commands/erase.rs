@@ -26,6 +26,7 @@ pub async fn erase(global: &Global, output: Output, args: &Args) -> Result<Exit,
         count(erased.waiting_labels, "label of a waiting record", "labels of waiting records"),
         count(erased.customer_links, "customer link", "customer links"),
         count(erased.customer_claims, "customer claim", "customer claims"),
+        count(erased.vat_numbers, "VAT number", "VAT numbers"),
         count(erased.records.len(), "record was concerned", "records were concerned"),
     ));
     for (flow, record) in &erased.records {

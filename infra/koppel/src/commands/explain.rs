@@ -43,7 +43,7 @@ pub async fn explain(global: &Global, output: Output, args: &Args) -> Result<Exi
     known_flow(&stored.config, &args.flow)?;
     let flow = preview::load(&place.engine, &place.tenant, &args.flow, &stored.config, &stored.file).await?;
     let record = record(&place, &stored, args).await?;
-    let explained = explain_record(&place.engine, &flow, &record);
+    let explained = explain_record(&place.engine, &flow, &record).await;
     // Lines of the user's own file, when it is here.
     let text = apply::read(&global.file).map(|(_, text)| text).unwrap_or_default();
     let own = Own { file: &stored.file, text: &text, flow: &args.flow };
@@ -96,6 +96,9 @@ fn show(output: Output, explained: &Explained, own: &Own<'_>, full: bool) {
         output.text(&format!("passed {}: {} [{}]", passed.row, passed.because, own.place(&passed.row)));
     }
     rows(output, "Read from the source", "", &explained.document, own, full);
+    if let Some(said) = &explained.vat_number {
+        output.text(&format!("\nVAT number: {said}"));
+    }
     if !explained.codes.is_empty() {
         output.text("\nCodes:");
         output.table(&codes(&explained.codes, own));

@@ -1,11 +1,13 @@
 //! Doctor: looks at connections and flows before they go live, and names what would hold them up.
 //!
 //! Connectors tell what is particular to their system (`diagnose` of the ports); here stands what is the same for all:
-//! [`connection`] whether it can be reached, its webhooks and its calls, [`codes`] what the settings name, and [`year`]
+//! [`connection`] whether it can be reached, its webhooks and its calls, [`codes`] what the settings name, [`vat_numbers`] whether VIES can be
+//! asked, and [`year`]
 //! what the orders of the last year need. Everything is read; nothing is changed on either side.
 
 mod codes;
 mod connection;
+mod vat_numbers;
 mod year;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +89,7 @@ pub async fn examine(
             found.findings.extend(codes::look(engine, flow, year, &calls).await?);
         }
     }
+    found.findings.extend(vat_numbers::look(engine, &loaded, &calls).await);
     found.calls = calls.count();
     found.findings.sort_by_key(|finding| finding.severity);
     Ok(found)

@@ -5,6 +5,7 @@ use koppel_core::document::Entity;
 use koppel_core::error::{Cause, Failure};
 use koppel_core::message::{MappedRecord, SourceRecord};
 use koppel_core::system::{RowsFile, Side};
+use koppel_core::vat::VatCheck;
 use koppel_mapping::{Scope, TracedRow, Value};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -33,6 +34,9 @@ pub struct Explained {
     pub stopped: Option<Cause>,
     /// Values of the canonical document, by rows.
     pub document: Vec<ByRow>,
+    /// What VIES said of the buyer's VAT number, when, and what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vat_number: Option<String>,
     /// Codes, by settings.
     pub codes: Vec<BySetting>,
     /// The proof of cents.
@@ -86,20 +90,20 @@ pub struct BySetting {
 }
 
 /// Explains one record.
-pub fn explain(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Explained {
+pub async fn explain(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Explained {
     let mut explained = Explained {
         flow: flow.name.clone(),
         key: record.key.to_string(),
         label: record.label.clone(),
         ..Explained::default()
     };
-    if let Err(failure) = tell(engine, flow, record, &mut explained) {
+    if let Err(failure) = tell(engine, flow, record, &mut explained).await {
         explained.stopped = Some(failure.cause().clone().in_flow(&flow.name).of_record(&record.label));
     }
     explained
 }
 
-fn tell(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, told: &mut Explained) -> Result<(), Failure> {
+async fn tell(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, told: &mut Explained) -> Result<(), Failure> {
     let source = Value::from_json(&record.raw);
     let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
     if let Some(reason) = map::filtered(flow, record, &scope)? {
@@ -110,7 +114,10 @@ fn tell(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, told: &mut Ex
     let traced = flow.source_rows.evaluate_traced(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
     let built_in = flow.source_facts.rows_for(Side::Source, flow.flow.entity, None);
     told.document = traced.rows.iter().map(|row| by_row(row, built_in)).collect();
-    if let Some(mut order) = map::order_of(engine, flow, record)?.filter(|_| is_order(flow)) {
+    let around = map::Around::look(engine, flow, std::slice::from_ref(record), map::Keep::No).await?;
+    let check = around.number(record)?;
+    told.vat_number = check.map(VatCheck::text);
+    if let Some(mut order) = map::order_of(engine, flow, record, check)?.filter(|_| is_order(flow)) {
         let facts = flow.target_facts;
         let decided =
             settings::decide_and_tell(&mut order, &flow.flow.settings, facts, flow.flow.document, &mut |ruled| {
@@ -118,7 +125,7 @@ fn tell(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, told: &mut Ex
             });
         decided?;
     }
-    let mapped = match map::map_record(engine, flow, record, &map::Around::default())? {
+    let mapped = match map::map_record(engine, flow, record, &around)? {
         map::Mapped::Passed { record, sheet } => {
             told.cents = sheet;
             record
