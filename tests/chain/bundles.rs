@@ -179,7 +179,7 @@ async fn a_plan_and_explain_say_what_a_run_does() {
     let source = connections::source(engine, &world.tenant, &stored.config, "shop").await.unwrap();
     let key = NonEmpty::new(id.clone()).unwrap();
     let record = source.fetch_one(flow.flow.entity, &key, &Calls::default()).await.unwrap().unwrap();
-    let told = explain(engine, &flow, &record);
+    let told = explain(engine, &flow, &record).await;
     let became: Vec<String> = told.bundles.iter().map(|fate| format!("{}: {}", fate.article, fate.became)).collect();
     assert_eq!(
         became,

@@ -27,6 +27,7 @@ mod refunds;
 mod reports;
 mod stale;
 mod stock;
+mod vat_numbers;
 mod visma;
 mod webhook;
 pub mod world;

@@ -15,7 +15,7 @@ use super::writes;
 use crate::chain::world::World;
 
 /// Ports of the examples, with the systems that stand behind them.
-const PORTS: [(&str, &str); 7] = [
+const PORTS: [(&str, &str); 8] = [
     ("18081", "woocommerce"),
     ("18082", "exact-online"),
     ("18083", "ccv-shop"),
@@ -23,6 +23,7 @@ const PORTS: [(&str, &str); 7] = [
     ("18085", "mijnwebwinkel"),
     ("18086", "accountview"),
     ("18087", "asperion"),
+    ("18088", "vies"),
 ];
 
 fn folder() -> PathBuf {

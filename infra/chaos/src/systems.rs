@@ -12,7 +12,7 @@ use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::source::{Changed, Window};
 use koppel_core::ports::{
     Budget, Calls, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Period, Picture, Reference,
-    Sent, Source, Systems, Target, WebhookAdmin, WebhookReceiver,
+    Sent, Source, Systems, Target, VatNumbers, WebhookAdmin, WebhookReceiver,
 };
 use koppel_core::system::{Lookup, SystemFacts};
 
@@ -66,6 +66,10 @@ impl Systems for FaultySystems {
 
     fn webhook_admin(&self, connection: &Connection) -> Result<Option<Arc<dyn WebhookAdmin>>, Failure> {
         self.inner.webhook_admin(connection)
+    }
+
+    fn vat_numbers(&self, url: Option<&str>) -> Result<Option<Arc<dyn VatNumbers>>, Failure> {
+        self.inner.vat_numbers(url)
     }
 }
 

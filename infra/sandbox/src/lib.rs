@@ -35,6 +35,7 @@ pub mod server;
 pub mod state;
 mod text;
 pub mod tls;
+pub mod vies;
 pub mod visma_net;
 pub mod woocommerce;
 
@@ -266,6 +267,20 @@ impl Handle {
     /// Address of Exact Online.
     pub fn exact_online_url(&self) -> &str {
         self.url("exact-online")
+    }
+
+    /// Address that a client of VIES is given.
+    pub fn vies_url(&self) -> String {
+        format!("{}{}", self.url("vies"), vies::BASE)
+    }
+
+    /// A look inside VIES.
+    ///
+    /// # Panics
+    /// When it was not started.
+    #[allow(clippy::expect_used)]
+    pub fn vies(&self) -> Inspector {
+        self.system("vies").expect("the sandbox was started without vies")
     }
 
     /// All systems with their addresses.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::host::System;
-use crate::{SandboxError, accountview, asperion, ccv_shop, exact_online, mijnwebwinkel, visma_net, woocommerce};
+use crate::{SandboxError, accountview, asperion, ccv_shop, exact_online, mijnwebwinkel, vies, visma_net, woocommerce};
 
 /// What a system gets to start with.
 pub struct Start<'a> {
@@ -40,6 +40,7 @@ pub const SYSTEMS: &[Registration] = &[
     Registration { name: "accountview", port: 18086, build: accountview::build },
     Registration { name: "asperion", port: 18087, build: asperion::build },
     Registration { name: "visma-net", port: 18084, build: visma_net::build },
+    Registration { name: "vies", port: 18088, build: vies::build },
 ];
 
 /// The line of a system.

@@ -15,5 +15,6 @@ pub mod families;
 pub mod http;
 pub mod mijnwebwinkel;
 pub mod registry;
+pub mod vies;
 pub mod visma_net;
 pub mod woocommerce;

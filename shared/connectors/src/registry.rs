@@ -23,12 +23,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use koppel_core::connection::Connection;
 use koppel_core::error::nearest;
-use koppel_core::ports::{Budget, Consent, Source, Systems, Target, WebhookAdmin, WebhookReceiver};
+use koppel_core::ports::{Budget, Consent, Source, Systems, Target, VatNumbers, WebhookAdmin, WebhookReceiver};
 use koppel_core::system::SystemFacts;
 use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
 use crate::http::budget::CallBudget;
+use crate::vies::Vies;
 use crate::{accountview, asperion, ccv_shop, exact_online, mijnwebwinkel, visma_net, woocommerce};
 
 type MakeSource = fn(&Connection, &Deps) -> Result<Arc<dyn Source>, Failure>;
@@ -124,12 +125,14 @@ pub struct Registry {
     deps: Deps,
     sources: Cache<dyn Source>,
     targets: Cache<dyn Target>,
+    /// By address.
+    vies: Mutex<HashMap<Option<String>, Arc<Vies>>>,
 }
 
 impl Registry {
     /// A registry for one host.
     pub fn new(deps: Deps) -> Self {
-        Self { deps, sources: Cache::default(), targets: Cache::default() }
+        Self { deps, sources: Cache::default(), targets: Cache::default(), vies: Mutex::default() }
     }
 }
 
@@ -173,6 +176,17 @@ impl Systems for Registry {
 
     fn webhook_admin(&self, connection: &Connection) -> Result<Option<Arc<dyn WebhookAdmin>>, Failure> {
         known(connection)?.webhooks.as_ref().map(|webhooks| (webhooks.admin)(connection, &self.deps)).transpose()
+    }
+
+    fn vat_numbers(&self, url: Option<&str>) -> Result<Option<Arc<dyn VatNumbers>>, Failure> {
+        let mut made = self.vies.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = url.map(str::to_owned);
+        if let Some(known) = made.get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let vies = Arc::new(Vies::new(url, &self.deps)?);
+        made.insert(key, vies.clone());
+        Ok(Some(vies))
     }
 }
 

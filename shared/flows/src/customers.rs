@@ -4,12 +4,14 @@ use koppel_core::document::Customer;
 use koppel_core::error::{Cause, Failure};
 use koppel_core::keys::normalize_email;
 use koppel_core::system::Lookup;
+use koppel_core::vat::{VatCheck, VatFacts};
 
 use crate::config::FlowSettings;
-use crate::settings;
+use crate::{settings, vat_numbers};
 
 /// Codes by the country of the invoice address. A customer without an e-mail address has no key, and is rejected.
-pub fn complete(customer: &mut Customer, settings: &FlowSettings) -> Result<(), Failure> {
+pub fn complete(customer: &mut Customer, settings: &FlowSettings, check: Option<&VatCheck>) -> Result<(), Failure> {
+    vat_numbers::apply_to_customer(customer, check);
     // A company without a name is a private person.
     customer.company = customer.company.take().filter(|company| !company.name.trim().is_empty());
     if normalize_email(&customer.email).is_none() {
@@ -22,9 +24,11 @@ pub fn complete(customer: &mut Customer, settings: &FlowSettings) -> Result<(), 
     let country = customer.billing.country.clone();
     let group = vec![customer.price_class.clone()];
     let none = Vec::new();
+    let refused = check.is_some_and(|check| !check.counts);
+    let vat = if refused { VatFacts::keys_without_number(&country).to_vec() } else { Vec::new() };
     for (lookup, setting, sources) in [
-        (Lookup::VatCode, &settings.vat_code, &none),
-        (Lookup::RevenueAccount, &settings.revenue_account, &none),
+        (Lookup::VatCode, &settings.vat_code, &vat),
+        (Lookup::RevenueAccount, &settings.revenue_account, &vat),
         (Lookup::PaymentTerms, &settings.payment_terms, &group),
         (Lookup::CostCenter, &settings.cost_center, &none),
         (Lookup::CostUnit, &settings.cost_unit, &none),
@@ -56,7 +60,7 @@ mod tests {
             billing: Address { country: "DE".into(), ..Address::default() },
             ..Customer::default()
         };
-        complete(&mut customer, &settings).unwrap();
+        complete(&mut customer, &settings, None).unwrap();
         assert_eq!(customer.codes["vat_code"], "12");
         assert_eq!(customer.codes["payment_terms"], "30");
         assert!(customer.company.is_none());
@@ -65,10 +69,10 @@ mod tests {
             serde_saphyr::from_str("{ price: { classes: { DEALER: wholesale_customer } } }").unwrap();
         for (class, role) in [("DEALER", "wholesale_customer"), ("VIP", "")] {
             customer.price_class = class.into();
-            complete(&mut customer, &named).unwrap();
+            complete(&mut customer, &named, None).unwrap();
             assert_eq!(customer.price_class, role);
         }
-        let failure = complete(&mut Customer::default(), &settings).unwrap_err();
+        let failure = complete(&mut Customer::default(), &settings, None).unwrap_err();
         assert_eq!(failure.cause().code, "missing_email");
     }
 }

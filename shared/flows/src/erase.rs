@@ -36,6 +36,8 @@ pub struct Erased {
     pub customer_links: usize,
     /// Claims of a customer of a target.
     pub customer_claims: usize,
+    /// VAT numbers of orders, of which a hash was kept.
+    pub vat_numbers: usize,
 }
 
 /// Erases the person with this e-mail address.
@@ -51,6 +53,7 @@ pub async fn erase(engine: &Engine, tenant: &Tenant, email: &str) -> Result<Eras
         erased.report_details += clear_reports(engine, tenant, flow, &records).await?;
         for record in &records {
             erased.waiting_labels += usize::from(clear_label(engine, tenant, flow, record).await?);
+            erased.vat_numbers += usize::from(crate::vat_numbers::forget(engine, tenant, flow, record).await?);
             erased.trail_entries += trail::erase(engine, tenant, flow, record).await?;
             erased.records.push((flow.clone(), record.as_str().to_owned()));
         }

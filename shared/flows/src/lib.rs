@@ -38,6 +38,7 @@ mod stock;
 #[cfg(test)]
 mod testing;
 pub mod trail;
+pub mod vat_numbers;
 pub mod waiting;
 pub mod webhooks;
 

@@ -244,6 +244,7 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
         },
     };
     causes.extend(crate::bundles::differs(config, &flow).map(at));
+    causes.extend(crate::vat_numbers::wrong(systems, config, &flow).into_iter().map(at));
     let time_zone = flow.settings.time_zone.as_deref().and_then(|zone| match Tz::from_str(zone) {
         Ok(zone) => Some(zone),
         Err(_) => {

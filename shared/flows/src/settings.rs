@@ -106,8 +106,14 @@ pub(crate) fn decide_and_tell(
     let facts_of_lines: Vec<VatFacts> = order.lines.iter().map(|line| VatFacts::of(order, line)).collect();
     for (number, (line, vat)) in order.lines.iter_mut().zip(&facts_of_lines).enumerate() {
         let keys = vat.table_keys();
+        // What holds for other buyers of the country may be a code of 0 %: it is not for who should have paid VAT.
+        let strict = Setting { by_country: BTreeMap::new(), default: None, ..settings.vat_code.clone() };
+        let is_strict = vat.is_free_by_mistake();
+        if is_strict {
+            line.codes.remove(Lookup::VatCode.name());
+        }
         for (lookup, setting, sources) in [
-            (Lookup::VatCode, &settings.vat_code, &keys),
+            (Lookup::VatCode, if is_strict { &strict } else { &settings.vat_code }, &keys),
             (Lookup::RevenueAccount, &settings.revenue_account, &keys),
             (Lookup::CostCenter, &settings.cost_center, &none),
             (Lookup::CostUnit, &settings.cost_unit, &none),
@@ -205,6 +211,9 @@ fn decide_item(line: &mut Line, settings: &FlowSettings) -> Result<Option<(&'sta
 }
 
 fn missing_vat_rule(vat: &VatFacts, line: &str) -> Failure {
+    if vat.is_free_by_mistake() {
+        return missing_rule_without_number(vat, line);
+    }
     let who = if vat.exempt {
         " for an exempt buyer"
     } else if vat.business {
@@ -219,6 +228,23 @@ fn missing_vat_rule(vat: &VatFacts, line: &str) -> Failure {
             format!("no VAT code for {} % to {}{who} (line «{line}»)", vat.rate_percent, vat.country),
         )
         .advice(format!("add settings.vat_code.table: {{ \"{key}\": \"<VAT code>\" }} or a default"))
+        .in_row("settings.vat_code"),
+    )
+}
+
+/// Nothing was charged, and the number that would make it right does not count.
+fn missing_rule_without_number(vat: &VatFacts, line: &str) -> Failure {
+    let country = &vat.country;
+    let key = vat.table_keys().into_iter().next().unwrap_or_default();
+    Failure::settings(
+        Cause::new(
+            "missing_vat_rule",
+            format!("no VAT was charged to {country} on «{line}», and the buyer's VAT number does not count"),
+        )
+        .advice(format!(
+            "say what is owed with settings.vat_number.percent: {{ {country}: \"<rate>\" }}, or give it a code of its own with \
+             settings.vat_code.table: {{ \"{key}\": \"<VAT code>\" }}"
+        ))
         .in_row("settings.vat_code"),
     )
 }

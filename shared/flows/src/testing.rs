@@ -34,6 +34,7 @@ pub fn order(lines: Vec<Line>, total: &str, total_tax: &str) -> Order {
         total_tax: number(total_tax),
         total: number(total),
         vat_exempt: false,
+        vat_check: None,
         payment: Payment { method: "ideal".into(), ..Payment::default() },
         shipping: Shipping::default(),
         coupons: Vec::new(),

@@ -20,12 +20,13 @@ pub async fn erase(global: &Global, output: Output, args: &Args) -> Result<Exit,
     let place = Place::open(global).await?;
     let erased = erase::erase(&place.engine, &place.tenant, &args.email).await?;
     output.text(&format!(
-        "erased {}, {}, {}, {}, {}, {}",
+        "erased {}, {}, {}, {}, {}, {}, {}",
         count(erased.trail_entries, "entry of the trail", "entries of the trail"),
         count(erased.report_details, "record in reports", "records in reports"),
         count(erased.waiting_labels, "label of a waiting record", "labels of waiting records"),
         count(erased.customer_links, "customer link", "customer links"),
         count(erased.customer_claims, "customer claim", "customer claims"),
+        count(erased.vat_numbers, "VAT number", "VAT numbers"),
         count(erased.records.len(), "record was concerned", "records were concerned"),
     ));
     for (flow, record) in &erased.records {

@@ -96,6 +96,9 @@ fn show(output: Output, explained: &Explained, own: &Own<'_>, full: bool) {
         output.text(&format!("passed {}: {} [{}]", passed.row, passed.because, own.place(&passed.row)));
     }
     rows(output, "Read from the source", "", &explained.document, own, full);
+    if let Some(said) = &explained.vat_number {
+        output.text(&format!("\nVAT number: {said}"));
+    }
     if !explained.bundles.is_empty() {
         output.text(&format!("\nBundles [{}]:", own.place("settings.bundles")));
         for fate in &explained.bundles {

@@ -47,7 +47,7 @@ pub async fn run(global: &Global, output: Output, args: &TestArgs) -> Result<Exi
         (Some(path), _) => from_file(path)?,
         (None, id) => from_source(&place, &config, settings, id.as_deref().unwrap_or_default()).await?,
     };
-    let preview = preview::preview(engine, &flow, &record).map_err(|failure| told(failure.into()))?;
+    let preview = preview::preview(engine, &flow, &record).await.map_err(|failure| told(failure.into()))?;
     show(output, &preview);
     output.document(&preview);
     Ok(Exit::Done)

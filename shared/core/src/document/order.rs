@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Address, CustomFields, Customer};
 use crate::money::Currency;
+use crate::vat::VatCheck;
 
 /// An order of a shop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub struct Order {
     /// The shop charged no VAT on purpose.
     #[serde(default)]
     pub vat_exempt: bool,
+    /// What VIES said of the buyer's VAT number; none when it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vat_check: Option<VatCheck>,
     /// How it is paid.
     #[serde(default)]
     pub payment: Payment,

@@ -13,6 +13,7 @@ pub mod source;
 pub mod store;
 pub mod systems;
 pub mod target;
+pub mod vat_numbers;
 pub mod vault;
 pub mod webhook;
 
@@ -28,5 +29,6 @@ pub use systems::{Consent, Systems};
 pub use target::{
     Change, CustomerLink, Existing, Found, PERIOD_CLOSED, Period, Picture, Reference, Sent, Target, Wanted,
 };
+pub use vat_numbers::VatNumbers;
 pub use vault::Vault;
 pub use webhook::{WebhookAdmin, WebhookReceiver};

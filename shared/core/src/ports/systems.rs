@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::ports::{Budget, Calls, Source, Target, WebhookAdmin, WebhookReceiver};
+use crate::ports::{Budget, Calls, Source, Target, VatNumbers, WebhookAdmin, WebhookReceiver};
 use crate::system::SystemFacts;
 
 /// Gives facts about systems and makes connectors for connections.
@@ -45,6 +45,12 @@ pub trait Systems: Send + Sync {
 
     /// Who registers the webhooks of a connection; `None` for systems without webhooks.
     fn webhook_admin(&self, _connection: &Connection) -> Result<Option<Arc<dyn WebhookAdmin>>, Failure> {
+        Ok(None)
+    }
+
+    /// Who knows whether VAT numbers are valid: VIES, at another address than its own when one is given; `None` where
+    /// nobody can be asked.
+    fn vat_numbers(&self, _url: Option<&str>) -> Result<Option<Arc<dyn VatNumbers>>, Failure> {
         Ok(None)
     }
 }

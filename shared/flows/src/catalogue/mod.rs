@@ -1,7 +1,7 @@
 //! The settings of a flow, declared once as data: name, type, allowed values or the list its codes come from, default,
 //! where it applies, an example, and what it is called in five languages.
 //!
-//! * `codes.yaml`, `orders.yaml`, `records.yaml`: the declarations, in the shape of a connector's `settings.yaml`
+//! * `codes.yaml`, `orders.yaml`, `vat_number.yaml`, `records.yaml`: the declarations, in the shape of a connector's `settings.yaml`
 //! * `values.rs`: what a flow has set, and which part of a setting says so
 //! * `lists.rs`: the lists that codes come from, asked of the systems and kept for a while
 //! * `reference.rs`: the page of the documentation
@@ -23,7 +23,12 @@ pub use lists::{ListName, StoredList, list_of, stored_list};
 pub use reference::reference_page;
 pub use values::{Origin, SetCode, SetValue, codes_of, values_of};
 
-const FILES: [&str; 3] = [include_str!("codes.yaml"), include_str!("orders.yaml"), include_str!("records.yaml")];
+const FILES: [&str; 4] = [
+    include_str!("codes.yaml"),
+    include_str!("orders.yaml"),
+    include_str!("vat_number.yaml"),
+    include_str!("records.yaml"),
+];
 
 /// One setting of a flow.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

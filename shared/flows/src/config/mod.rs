@@ -9,6 +9,7 @@ mod schedule;
 mod secrets;
 mod types;
 mod validate;
+mod vat_number;
 mod versions;
 
 pub use alerts::{
@@ -26,6 +27,7 @@ pub use types::{
 };
 pub(crate) use validate::document_of;
 pub use validate::validate;
+pub use vat_number::{InvalidNumber, NumberCheck, UnknownNumber, VatNumberSettings};
 pub use versions::{StoredConfig, current_version, load_current, load_version, rollback, save_version};
 
 /// JSON Schema of `koppel.yaml`, for editors.

@@ -11,6 +11,7 @@ use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::kept::{PriceSettings, ProductSettings, StockSettings, Update};
+use super::vat_number::VatNumberSettings;
 use super::{AlertsConfig, Schedule};
 
 /// The whole file.
@@ -353,6 +354,9 @@ pub struct FlowSettings {
     /// What happens to a document whose date lies in a period that the books have closed.
     #[serde(skip_serializing_if = "ClosedPeriod::is_default")]
     pub closed_period: ClosedPeriod,
+    /// Whether VAT numbers of other countries are checked, and what follows.
+    #[serde(skip_serializing_if = "VatNumberSettings::is_unset")]
+    pub vat_number: VatNumberSettings,
     /// Time zone of document dates, when they should not be the shop's own days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,

@@ -2,11 +2,13 @@
 //!
 //! Connectors tell what is particular to their system (`diagnose` of the ports); here stands what is the same for all:
 //! [`connection`] whether it can be reached, its webhooks and its calls, [`codes`] what the settings name, [`periods`]
-//! which of them are closed, and [`year`] what the orders of the last year need. Everything is read; nothing is changed on either side.
+//! which of them are closed, [`vat_numbers`] whether VIES can be asked, and [`year`] what the orders of the last year need.
+//! Everything is read; nothing is changed on either side.
 
 mod codes;
 mod connection;
 mod periods;
+mod vat_numbers;
 mod year;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +94,7 @@ pub async fn examine(
             found.findings.extend(told.into_iter().filter(|finding| !known || finding.cause.code != periods::OF_TODAY));
         }
     }
+    found.findings.extend(vat_numbers::look(engine, &loaded, &calls).await);
     found.calls = calls.count();
     found.findings.sort_by_key(|finding| finding.severity);
     Ok(found)

@@ -49,7 +49,7 @@ pub(super) async fn read(engine: &Engine, flow: &LoadedFlow, calls: &Calls) -> R
         let page = source.fetch_page(&query, calls).await?;
         for record in &page.records {
             // What cannot be mapped at all is told by a plan, record by record.
-            if let Ok(Some(order)) = order_of(engine, flow, record) {
+            if let Ok(Some(order)) = order_of(engine, flow, record, None) {
                 year.add(flow, &record.label, &order);
             }
         }

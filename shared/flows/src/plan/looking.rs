@@ -15,7 +15,7 @@ use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{
     Asked, Budget, Calls, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Period, Picture,
-    Reference, Sent, Source, Systems, Target, Wanted, Window,
+    Reference, Sent, Source, Systems, Target, VatNumbers, Wanted, Window,
 };
 use koppel_core::system::{Lookup, SourceList, SystemFacts};
 
@@ -84,6 +84,10 @@ impl Systems for Looking {
 
     fn budget(&self, connection: &Connection) -> Result<Option<Arc<dyn Budget>>, Failure> {
         self.systems.budget(connection)
+    }
+
+    fn vat_numbers(&self, url: Option<&str>) -> Result<Option<Arc<dyn VatNumbers>>, Failure> {
+        self.systems.vat_numbers(url)
     }
 }
 

@@ -7,6 +7,7 @@ use koppel_core::document::{Document, Entity};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::message::{Action, CustomerDecision, Decision};
 use koppel_core::outcome::{Funnel, Outcome};
+use koppel_core::vat::VatCheck;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -53,6 +54,9 @@ pub struct PlannedRecord {
     pub natural_key: String,
     /// Who it would be for.
     pub customer: Option<PlannedCustomer>,
+    /// What VIES said of the buyer's VAT number, when, and what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vat_number: Option<String>,
     /// Fields that would change, for records that are compared field by field.
     pub changes: Vec<Change>,
     /// What would be sent; null when nothing would be.
@@ -156,6 +160,7 @@ fn ended_before(result: RecordResult) -> PlannedRecord {
         result,
         natural_key: String::new(),
         customer: None,
+        vat_number: None,
         changes: Vec::new(),
         payload: Value::Null,
         payload_hash: String::new(),
@@ -193,6 +198,10 @@ fn planned(planner: &Planner, decision: &Decision) -> PlannedRecord {
         result,
         natural_key: decision.natural_key.to_string(),
         customer: decision.customer.as_ref().map(customer),
+        vat_number: match &record.document {
+            Document::Order(order) => order.vat_check.as_ref().map(VatCheck::text),
+            _ => None,
+        },
         changes,
         payload: decision.payload.clone(),
         payload_hash: content_hash(&decision.payload),

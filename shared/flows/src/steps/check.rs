@@ -353,7 +353,8 @@ pub(super) fn trace(
 fn document_hash(document: &Document) -> String {
     let mut value = serde_json::to_value(document).unwrap_or_default();
     if let Some(order) = value.get_mut("order").and_then(serde_json::Value::as_object_mut) {
-        for volatile in ["status", "modified_at"] {
+        // When VIES was asked is no content either: what follows from its answer stands in the order itself.
+        for volatile in ["status", "modified_at", "vat_check"] {
             order.remove(volatile);
         }
         if let Some(payment) = order.get_mut("payment").and_then(serde_json::Value::as_object_mut) {

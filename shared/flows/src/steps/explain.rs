@@ -6,6 +6,7 @@ use koppel_core::document::{Document, Entity};
 use koppel_core::error::{Cause, Failure};
 use koppel_core::message::{MappedRecord, SourceRecord};
 use koppel_core::system::{RowsFile, Side};
+use koppel_core::vat::VatCheck;
 use koppel_mapping::{Scope, TracedRow, Value};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -39,6 +40,9 @@ pub struct Explained {
     /// What became of the lines of bundles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bundles: Vec<Fate>,
+    /// What VIES said of the buyer's VAT number, when, and what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vat_number: Option<String>,
     /// Codes, by settings.
     pub codes: Vec<BySetting>,
     /// The proof of cents.
@@ -116,7 +120,7 @@ pub async fn explain(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) 
         ..Explained::default()
     };
     let told = match Periods::remembered(engine, flow).await {
-        Ok(periods) => tell(engine, flow, record, &periods, &mut explained),
+        Ok(periods) => tell(engine, flow, record, &periods, &mut explained).await,
         Err(failure) => Err(failure),
     };
     if let Err(failure) = told {
@@ -125,7 +129,7 @@ pub async fn explain(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) 
     explained
 }
 
-fn tell(
+async fn tell(
     engine: &Engine,
     flow: &LoadedFlow,
     record: &SourceRecord,
@@ -142,7 +146,10 @@ fn tell(
     let traced = flow.source_rows.evaluate_traced(&scope).map_err(|error| Failure::reject(row_cause(&error)))?;
     let built_in = flow.source_facts.rows_for(Side::Source, flow.flow.entity, None);
     told.document = traced.rows.iter().map(|row| by_row(row, built_in)).collect();
-    if let Some(mut order) = map::order_of(engine, flow, record)?.filter(|_| is_order(flow)) {
+    let around = map::Around::look(engine, flow, std::slice::from_ref(record), map::Keep::No).await?;
+    let check = around.number(record)?;
+    told.vat_number = check.map(VatCheck::text);
+    if let Some(mut order) = map::order_of(engine, flow, record, check)?.filter(|_| is_order(flow)) {
         let facts = flow.target_facts;
         let decided =
             settings::decide_and_tell(&mut order, &flow.flow.settings, facts, flow.flow.document, &mut |ruled| {
@@ -150,7 +157,7 @@ fn tell(
             });
         decided?;
     }
-    let mapped = match map::map_record(engine, flow, record, &map::Around::default())? {
+    let mapped = match map::map_record(engine, flow, record, &around)? {
         map::Mapped::Passed { record, sheet, bundles } => {
             told.cents = sheet;
             told.bundles = bundles;

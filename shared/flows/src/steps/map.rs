@@ -7,6 +7,7 @@ use koppel_core::error::{Cause, Failure};
 use koppel_core::message::{CheckTask, Gone, MapTask, MappedRecord, SourceRecord, Step, Task};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::QueueMessage;
+use koppel_core::vat::VatCheck;
 use koppel_mapping::{Scope, Value};
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
@@ -20,13 +21,13 @@ use crate::rows::row_cause;
 use crate::runs::{self, RecordResult, Told};
 use crate::settings::decide_order_codes;
 use crate::steps::settle;
-use crate::{customers, on_their_way, prices, products, rates, refunds, stock, trail, waiting};
+use crate::{customers, on_their_way, prices, products, rates, refunds, stock, trail, vat_numbers, waiting};
 
 /// Runs the step.
 pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
     let header = &task.header;
     let flow = flow_of_version(engine, &header.tenant, &header.flow, header.config_version).await?;
-    let around = Around::look(engine, &flow).await?;
+    let around = Around::look(engine, &flow, &task.records, Keep::Yes).await?;
     let (mut mapped, mut results) = (Vec::new(), Vec::new());
     for record in &task.records {
         match map_record(engine, &flow, record, &around) {
@@ -35,7 +36,11 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
                 if !bundles.is_empty() {
                     payload["bundles"] = json!(bundles);
                 }
-                trail::write(engine, header, Step::Map, &record.key, "read and mapped", &payload).await?;
+                let summary = match around.number(record)? {
+                    Some(check) => format!("read and mapped; {}", check.text()),
+                    None => "read and mapped".to_owned(),
+                };
+                trail::write(engine, header, Step::Map, &record.key, summary, &payload).await?;
                 mapped.push(done);
             }
             Ok(Mapped::Filtered(result)) => {
@@ -65,7 +70,8 @@ pub async fn map(engine: &Engine, task: MapTask) -> Result<(), Failure> {
         engine.queue.send(Step::Check, &[QueueMessage::pack(&next)?]).await?;
     }
     let taken = task.records.iter().map(|record| &record.key).chain(task.gone.iter().map(|one| &one.key)).collect();
-    runs::report(engine, header, Step::Map, Told { taken, results: &results, ..Told::default() }).await
+    let told = Told { taken, results: &results, calls: around.numbers.calls, ..Told::default() };
+    runs::report(engine, header, Step::Map, told).await
 }
 
 /// What is known of an article that is there no longer: what it was called, and that nobody shall see it.
@@ -87,17 +93,69 @@ fn end_of(gone: &Gone) -> MappedRecord {
 pub(super) struct Around {
     /// What orders on their way ask for, by article number.
     on_their_way: BTreeMap<String, Decimal>,
+    /// What VIES says of the VAT numbers that decide about reverse charge.
+    numbers: vat_numbers::Checks,
+}
+
+/// Whether what is found out is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// As in a run.
+    Yes,
+    /// Somebody only looks.
+    No,
 }
 
 impl Around {
-    async fn look(engine: &Engine, flow: &LoadedFlow) -> Result<Self, Failure> {
+    pub(super) async fn look(
+        engine: &Engine,
+        flow: &LoadedFlow,
+        records: &[SourceRecord],
+        keep: Keep,
+    ) -> Result<Self, Failure> {
         let counts = flow.flow.settings.stock.minus_orders_on_their_way != Some(false);
         let on_their_way = if flow.flow.entity == Entity::Stock && counts {
             on_their_way::quantities(engine, &flow.tenant, &flow.flow.to).await?
         } else {
             BTreeMap::new()
         };
-        Ok(Self { on_their_way })
+        let home = match vat_numbers::is_on(&flow.config, &flow.flow) {
+            true => Some(vat_numbers::home(&flow.config, &flow.flow).map_err(Failure::settings)?),
+            false => None,
+        };
+        let subjects: Vec<vat_numbers::Subject> = home
+            .into_iter()
+            .flat_map(|home| records.iter().filter_map(move |record| number_of(engine, flow, record, home)))
+            .collect();
+        let numbers = vat_numbers::look(engine, flow, &subjects, keep == Keep::Yes).await?;
+        Ok(Self { on_their_way, numbers })
+    }
+
+    /// What VIES said of the VAT number of a record.
+    pub(super) fn number(&self, record: &SourceRecord) -> Result<Option<&VatCheck>, Failure> {
+        self.numbers.of(&record.key)
+    }
+}
+
+/// The VAT number of a record that has to be asked about. What is wrong with the record is told when it is mapped.
+fn number_of(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord, home: &str) -> Option<vat_numbers::Subject> {
+    let of_order = |order: &Order| vat_numbers::subject_of(&record.key, order, home);
+    let source = Value::from_json(&record.raw);
+    let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
+    if filtered(flow, record, &scope).ok()?.is_some() {
+        return None;
+    }
+    match flow.flow.entity {
+        Entity::Orders => of_order(&read_document(&flow.source_rows.evaluate(&scope).ok()?.to_json()).ok()?),
+        Entity::Refunds => of_order(&original(engine, flow, record).ok()?),
+        Entity::Customers => {
+            let json = flow.source_rows.evaluate(&scope).ok()?.to_json();
+            let customer: Customer = read_document(&json).ok()?;
+            let number = Some(vat_numbers::of_customer(&customer, home)?);
+            let ship_to = customer.billing.country;
+            Some(vat_numbers::Subject { record: record.key.clone(), order: None, number, ship_to })
+        }
+        _ => None,
     }
 }
 
@@ -125,11 +183,12 @@ pub(super) fn map_record(
     let json = value.to_json();
     let settings = &flow.flow.settings;
     let (mut warnings, mut sheet, mut fates) = (Vec::new(), None, Vec::new());
+    let check = around.number(record)?;
     let document = match flow.flow.entity {
         Entity::Orders => {
             let mut order: Order = read_document(&json)?;
             fates = bundles::of_order(&mut order, flow.bundles())?;
-            sheet = complete_order(flow, &mut order)?;
+            sheet = complete_order(flow, &mut order, check)?;
             if !refunds::are_handled(&flow.config, &flow.flow) {
                 warnings = order_warnings(&order);
             }
@@ -139,7 +198,7 @@ pub(super) fn map_record(
             let original = original(engine, flow, record)?;
             let mut credit;
             (credit, fates) = refunds::credit(original, read_document(&json)?, flow.bundles())?;
-            sheet = complete_order(flow, &mut credit)?;
+            sheet = complete_order(flow, &mut credit, check)?;
             Document::Order(Box::new(credit))
         }
         Entity::Products => {
@@ -156,7 +215,7 @@ pub(super) fn map_record(
         }
         Entity::Customers => {
             let mut customer: Customer = read_document(&json)?;
-            customers::complete(&mut customer, settings)?;
+            customers::complete(&mut customer, settings, check)?;
             Document::Customer(Box::new(customer))
         }
         Entity::Prices => {
@@ -168,6 +227,7 @@ pub(super) fn map_record(
             Document::Price(price)
         }
     };
+    warnings.extend(vat_numbers::warning(check));
     let record = MappedRecord {
         key: record.key.clone(),
         label: record.label.clone(),
@@ -180,7 +240,12 @@ pub(super) fn map_record(
 }
 
 /// The order of a record before anything is decided about it; `None` when the filter leaves it out.
-pub(crate) fn order_of(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Option<Order>, Failure> {
+pub(crate) fn order_of(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &SourceRecord,
+    check: Option<&VatCheck>,
+) -> Result<Option<Order>, Failure> {
     let source = Value::from_json(&record.raw);
     let scope = Scope::new(engine.clock.now()).with_ref("source", &source);
     if filtered(flow, record, &scope)?.is_some() {
@@ -192,6 +257,7 @@ pub(crate) fn order_of(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord
     order.customer.company = order.customer.company.take().filter(|company| !company.name.trim().is_empty());
     bundles::of_order(&mut order, flow.bundles())?;
     rates::split(&mut order);
+    vat_numbers::apply_to_order(&mut order, check);
     Ok(Some(order))
 }
 
@@ -260,7 +326,7 @@ fn without_nulls(json: &serde_json::Value) -> serde_json::Value {
     }
 }
 
-fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>, Failure> {
+fn complete_order(flow: &LoadedFlow, order: &mut Order, check: Option<&VatCheck>) -> Result<Option<Sheet>, Failure> {
     // The rows give the shop's own day; a time zone in the settings says that the books want another.
     if let Some(zone) = &flow.time_zone {
         order.date = order.created_at.with_timezone(zone).date_naive();
@@ -289,6 +355,7 @@ fn complete_order(flow: &LoadedFlow, order: &mut Order) -> Result<Option<Sheet>,
         ));
     }
     rates::split(order);
+    vat_numbers::apply_to_order(order, check);
     decide_order_codes(order, &flow.flow.settings, flow.target_facts, flow.flow.document)?;
     match flow.target_facts.rounding {
         Some(model) => {

@@ -55,9 +55,11 @@ pub async fn load(
 }
 
 /// Maps one record as the map and check steps would.
-pub fn preview(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Preview, Failure> {
+pub async fn preview(engine: &Engine, flow: &LoadedFlow, record: &SourceRecord) -> Result<Preview, Failure> {
     let named = |failure: Failure| failure.map_cause(|cause| cause.in_flow(&flow.name).of_record(&record.label));
-    match map::map_record(engine, flow, record, &map::Around::default()).map_err(named)? {
+    let records = std::slice::from_ref(record);
+    let around = map::Around::look(engine, flow, records, map::Keep::No).await.map_err(named)?;
+    match map::map_record(engine, flow, record, &around).map_err(named)? {
         map::Mapped::Filtered(result) => Ok(Preview { filtered: result.cause, ..Preview::default() }),
         map::Mapped::Passed { record: mapped, sheet, .. } => {
             let decision = check::assume(engine, flow, &mapped).map_err(named)?;

@@ -228,6 +228,7 @@ impl Till {
             total_tax,
             total,
             vat_exempt: false,
+            vat_check: None,
             payment: Payment::default(),
             shipping: Shipping::default(),
             coupons: Vec::new(),

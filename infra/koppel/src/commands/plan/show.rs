@@ -17,6 +17,7 @@ pub fn plan(output: Output, plan: &Plan, full: bool) {
     if !plan.records.is_empty() {
         output.table(&table(plan));
     }
+    section(output, "VAT numbers", &numbers(plan));
     section(output, "Differences", &differences(plan));
     if full {
         for record in plan.records.iter().filter(|record| record.would_be_sent()) {
@@ -122,6 +123,12 @@ fn who(customer: &PlannedCustomer) -> String {
         CustomerAct::Update => format!("{}, changed if it differs{address}", customer.code),
         CustomerAct::Use => format!("{}{address}", customer.code),
     }
+}
+
+/// Those that VIES was asked about.
+fn numbers(plan: &Plan) -> Vec<String> {
+    let told = plan.records.iter().filter_map(|record| Some((&record.result.label, record.vat_number.as_ref()?)));
+    told.map(|(label, said)| format!("  {label}  {said}")).collect()
 }
 
 fn differences(plan: &Plan) -> Vec<String> {
