@@ -25,18 +25,10 @@ pub struct Pair {
 
 /// All pairs; the first is the usual one.
 pub static PAIRS: [Pair; 5] = [
-    Pair {
-        name: "woocommerce--exact-online",
-        shop: &woocommerce::WooCommerce,
-        books: &exact_online::ExactOnline,
-    },
+    Pair { name: "woocommerce--exact-online", shop: &woocommerce::WooCommerce, books: &exact_online::ExactOnline },
     Pair { name: "woocommerce--visma-net", shop: &woocommerce::WooCommerce, books: &visma_net::VismaNet },
     Pair { name: "ccv-shop--visma-net", shop: &ccv_shop::CcvShop, books: &visma_net::VismaNet },
-    Pair {
-        name: "mijnwebwinkel--accountview",
-        shop: &mijnwebwinkel::MijnWebwinkel,
-        books: &accountview::AccountView,
-    },
+    Pair { name: "mijnwebwinkel--accountview", shop: &mijnwebwinkel::MijnWebwinkel, books: &accountview::AccountView },
     Pair { name: "woocommerce--asperion", shop: &woocommerce::WooCommerce, books: &asperion::Asperion },
 ];
 
@@ -150,7 +142,7 @@ flows:{orders}
 {customer_settings}
 "#,
             shop_connection = shop.connection(seed, has_limits(seed), sandbox),
-            books_connection = books.connection(has_limits(seed), sandbox),
+            books_connection = books.connection(has_limits(seed), shop.charges_abroad(), sandbox),
             refund_settings = books.refund_settings(),
             article_settings = shop.article_settings(),
             customer_filter = shop.customer_filter(),

@@ -12,8 +12,8 @@ use koppel_hosting::ReceivingQueue;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use crate::drive::Drive;
 use crate::books::Booked;
+use crate::drive::Drive;
 use crate::report::Report;
 use crate::shops::{Shown, text};
 use crate::{ChaosError, weather};

@@ -25,7 +25,7 @@ impl BooksSide for AccountView {
         json!({})
     }
 
-    fn connection(&self, _limits: bool, sandbox: &Handle) -> String {
+    fn connection(&self, _limits: bool, _abroad: bool, sandbox: &Handle) -> String {
         format!(
             r#"    system: accountview
     url: {}
@@ -123,7 +123,7 @@ impl BooksSide for AccountView {
         let page = |row: &Value| Booked {
             reference: text(&row["INV_NR"]),
             amount: number(&row["PAGE_AMT"]),
-            id: text(&row["REC_ID"]),
+            id: text(&row["INV_NR"]),
         };
         let (orders, pages) = (books.documents("PH_SOHDR"), books.documents("DJ_PAGE"));
         orders.iter().map(order).chain(pages.iter().map(page)).collect()

@@ -21,7 +21,7 @@ impl BooksSide for Asperion {
         if limits { json!({}) } else { json!({ "minute_limit": null }) }
     }
 
-    fn connection(&self, limits: bool, sandbox: &Handle) -> String {
+    fn connection(&self, limits: bool, _abroad: bool, sandbox: &Handle) -> String {
         let calls = if limits { 60 } else { 6_000 };
         format!(
             r#"    system: asperion

@@ -25,7 +25,7 @@ impl BooksSide for ExactOnline {
         json!({ "minute_limit": minute, "day_limit": day, "refresh_grace": seed.is_multiple_of(2) })
     }
 
-    fn connection(&self, limits: bool, sandbox: &Handle) -> String {
+    fn connection(&self, limits: bool, _abroad: bool, sandbox: &Handle) -> String {
         let (minute, day) = if limits { (1_800, 50_000) } else { (100_000, 10_000_000) };
         format!(
             r#"    system: exact-online

@@ -55,8 +55,9 @@ pub trait BooksSide: Sync {
     fn system(&self) -> &'static str;
     /// Switches of the stand-in.
     fn switches(&self, seed: u64, limits: bool) -> Value;
-    /// Options of the connection, each line with four spaces before it.
-    fn connection(&self, limits: bool, sandbox: &Handle) -> String;
+    /// Options of the connection, each line with four spaces before it. `abroad`: the shop charges the VAT of where its
+    /// customers live, not that of the Netherlands.
+    fn connection(&self, limits: bool, abroad: bool, sandbox: &Handle) -> String;
     /// A person has to consent, in a browser.
     fn asks_for_consent(&self) -> bool {
         true

@@ -27,7 +27,8 @@ impl BooksSide for VismaNet {
         if limits { json!({}) } else { json!({ "hourly_limit": null }) }
     }
 
-    fn connection(&self, limits: bool, sandbox: &Handle) -> String {
+    fn connection(&self, limits: bool, abroad: bool, sandbox: &Handle) -> String {
+        let (germany, belgium) = if abroad { ("OSS-DE", "OSS-BE") } else { ("NL", "NL") };
         let calls = if limits { 500 } else { 1_000_000 };
         format!(
             r#"    system: visma-net
@@ -39,7 +40,7 @@ impl BooksSide for VismaNet {
     credit_order_type: CM
     clearing_account: "{CLEARING}"
     calls_per_hour: {calls}
-    vat_zones: {{ NL: NL, DE: OSS-DE, BE: OSS-BE, BE/business: EU, default: EXPORT }}
+    vat_zones: {{ NL: NL, DE: {germany}, BE: {belgium}, BE/business: EU, default: EXPORT }}
     credentials: {{ client_id: "{CLIENT_ID}", client_secret: "{CLIENT_SECRET}" }}"#,
             sandbox.visma_net_url()
         )
@@ -113,12 +114,17 @@ impl BooksSide for VismaNet {
             let kind = text(&row["type"]);
             let total = number(&row["totals"]["orderTotal"]);
             let amount = if kind == "CM" { -total } else { total };
-            Booked { reference: text(&row["customer"]["refNo"]), amount, id: format!("{kind}/{}", text(&row["orderId"])) }
+            Booked {
+                reference: text(&row["customer"]["refNo"]),
+                amount,
+                id: format!("{kind}/{}", text(&row["orderId"])),
+            }
         };
         let entry = |row: &Value| {
             let lines = row["journalTransactionLines"].as_array().cloned().unwrap_or_default();
             let paid = lines.iter().filter(|line| line["accountNumber"] == CLEARING);
-            let amount = paid.map(|line| number(&line["debitAmountInCurrency"]) - number(&line["creditAmountInCurrency"]));
+            let amount =
+                paid.map(|line| number(&line["debitAmountInCurrency"]) - number(&line["creditAmountInCurrency"]));
             let reference = lines.first().map(|line| text(&line["referenceNumber"])).unwrap_or_default();
             Booked { reference, amount: amount.sum(), id: text(&row["batchNumber"]) }
         };

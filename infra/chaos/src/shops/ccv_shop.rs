@@ -60,6 +60,11 @@ impl ShopSide for CcvShop {
         format!("{source}.customer.billingaddress.country_code == \"NL\"")
     }
 
+    /// Too little is sold abroad: it is all sold at Dutch rates.
+    fn charges_abroad(&self) -> bool {
+        false
+    }
+
     fn article_settings(&self) -> &'static str {
         "    settings:\n      product: { prices_include_tax: true }\n"
     }
@@ -74,9 +79,9 @@ impl ShopSide for CcvShop {
 
     /// The recorded orders lie in the future of most worlds.
     fn clear(&self, shop: &Inspector) -> Result<(), ChaosError> {
-        shop.documents("orders").iter().try_for_each(|order| {
-            told(shop.inspect("DELETE", &format!("orders/{}", text(&order["id"])), &Value::Null))
-        })
+        shop.documents("orders")
+            .iter()
+            .try_for_each(|order| told(shop.inspect("DELETE", &format!("orders/{}", text(&order["id"])), &Value::Null)))
     }
 
     fn dated(&self, order: &mut Value, at: DateTime<Utc>) {
@@ -121,9 +126,16 @@ impl ShopSide for CcvShop {
         let shown = |value: Decimal| serde_json::from_str::<Value>(&value.normalize().to_string()).unwrap_or_default();
         if let Some(fields) = row.as_object_mut() {
             fields.remove("order_id");
-            for name in ["original_price", "selling_price", "price_without_discount", "total_price", "price",
-                "price_without_discount_with_attributes", "price_with_attributes", "total_price_with_attributes"]
-            {
+            for name in [
+                "original_price",
+                "selling_price",
+                "price_without_discount",
+                "total_price",
+                "price",
+                "price_without_discount_with_attributes",
+                "price_with_attributes",
+                "total_price_with_attributes",
+            ] {
                 fields.insert(name.into(), shown(amount));
             }
         }
@@ -141,9 +153,16 @@ impl ShopSide for CcvShop {
             "credit_point_discount": 0, "extra_costs": 0, "extra_costs_description": "", "extra_payment_option": "",
             "extra_payment_option_price": 0, "discountcoupon": null, "external_reference": null,
             "download_link": "" });
-        for field in ["ordernumber_prefix", "ordernumber", "ordernumber_full", "is_intra_community_order",
-            "shipping_tax_percentage", "currency", "user", "customer"]
-        {
+        for field in [
+            "ordernumber_prefix",
+            "ordernumber",
+            "ordernumber_full",
+            "is_intra_community_order",
+            "shipping_tax_percentage",
+            "currency",
+            "user",
+            "customer",
+        ] {
             invoice[field] = order[field].clone();
         }
         // The address of the shop is put in when the row goes out.
@@ -242,14 +261,16 @@ impl ShopSide for CcvShop {
             "previous_status": 1, "delivery": number });
         let body = body.to_string().into_bytes();
         let message = webhook_message(&text(&hook["address"]), &body, true);
-        let headers = [("Content-Type", "application/json".to_owned()), ("x-hash", hmac_hex(&text(&hook["key"]), &message))];
+        let headers =
+            [("Content-Type", "application/json".to_owned()), ("x-hash", hmac_hex(&text(&hook["key"]), &message))];
         Delivery { headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), body }
     }
 
     fn wire(&self, weather: &mut Weather<'_>) -> Vec<FaultRule> {
         let mut throttled = FaultRule::new(FaultAction::Status).status(429).nth(weather.dice.between(5, 60)).count(2);
         let code = ["429.10", "429.11"][weather.dice.index(2)];
-        throttled.body = Some(json!({ "status": 429, "code": code, "developermessage": "The limit is reached." }).to_string());
+        throttled.body =
+            Some(json!({ "status": 429, "code": code, "developermessage": "The limit is reached." }).to_string());
         vec![
             with(FaultRule::new(FaultAction::AnswerLost).method("POST").path("products"), weather.percent(8)),
             with(FaultRule::new(FaultAction::AnswerLost).method("PATCH").path("products"), weather.percent(4)),

@@ -58,6 +58,10 @@ pub trait ShopSide: Sync {
     fn order_filter(&self) -> (&'static str, &'static str);
     /// The condition on `source` for orders that books can take as a document with articles, if not all of them are.
     fn home(&self, source: &str) -> String;
+    /// It charges the VAT of where its customers live.
+    fn charges_abroad(&self) -> bool {
+        true
+    }
     /// Settings of the flow of articles, with the line above them; each line ends.
     fn article_settings(&self) -> &'static str {
         ""
@@ -82,13 +86,7 @@ pub trait ShopSide: Sync {
     /// Puts orders into the shop, new ones and changed ones.
     fn put(&self, shop: &Inspector, orders: &[Value]) -> Result<(), ChaosError>;
     /// Pays back an amount of an order; nothing happens when the order is not worth it.
-    fn give_back(
-        &self,
-        shop: &Inspector,
-        order: &Value,
-        amount: Decimal,
-        at: DateTime<Utc>,
-    ) -> Result<(), ChaosError>;
+    fn give_back(&self, shop: &Inspector, order: &Value, amount: Decimal, at: DateTime<Utc>) -> Result<(), ChaosError>;
     /// Puts made-up articles into the shop.
     fn open_articles(&self, shop: &Inspector, which: &Value) -> Result<(), ChaosError>;
     /// Puts customers into the shop, the same persons as those of the orders.

@@ -89,7 +89,11 @@ impl ShopSide for WooCommerce {
             return Ok(());
         }
         let path = format!("orders/{}/refunds", text(&order["id"]));
-        told(shop.inspect("POST", &path, &json!({ "amount": amount.to_string(), "reason": "Kras", "api_refund": false })))
+        told(shop.inspect(
+            "POST",
+            &path,
+            &json!({ "amount": amount.to_string(), "reason": "Kras", "api_refund": false }),
+        ))
     }
 
     fn open_articles(&self, shop: &Inspector, which: &Value) -> Result<(), ChaosError> {
