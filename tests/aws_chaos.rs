@@ -5,7 +5,7 @@ mod hunter;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use koppel_chaos::shop::eligible;
+use koppel_chaos::shops::woocommerce::eligible;
 use koppel_core::NonEmpty;
 use koppel_core::keys::Tenant;
 use koppel_core::message::Step;

@@ -16,8 +16,9 @@ use koppel_hosting::{Received, ReceivingQueue};
 use crate::ChaosError;
 use crate::dice::Dice;
 use crate::gate::Stop;
+use crate::pairs::FLOW;
 use crate::weather;
-use crate::world::{FLOW, FLOWS, World};
+use crate::world::World;
 
 /// Hosts that work at the same time.
 const HOSTS: usize = 3;
@@ -84,7 +85,7 @@ impl Drive {
         loop {
             let gates = self.world.chaos.gates();
             if gates >= self.next_weather {
-                weather::change(&self.world.sandbox, &self.world.chaos, &mut self.dice);
+                weather::change(self.world.pair, &self.world.sandbox, &self.world.chaos, &mut self.dice);
                 self.next_weather = gates + self.dice.between(300, 1_800);
             }
             self.jump();
@@ -98,7 +99,7 @@ impl Drive {
 
     /// Without faults, until nothing is left to do. False when that does not happen in weeks.
     pub async fn rest(&mut self) -> Result<bool, ChaosError> {
-        weather::settle(&self.world.sandbox, &self.world.chaos);
+        weather::settle(self.world.pair, &self.world.sandbox, &self.world.chaos);
         self.world.chaos.set_strength(0);
         let calm_since = self.now();
         while self.now() - calm_since < REST_WITHIN {
@@ -131,7 +132,7 @@ impl Drive {
     }
 
     async fn has_open_runs(&self) -> Result<bool, ChaosError> {
-        for flow in FLOWS {
+        for flow in self.world.pair.flows() {
             let state = runs::state(&self.world.embedded.engine, &self.world.tenant, flow).await?;
             if state.open_run.is_some() {
                 return Ok(true);
@@ -141,7 +142,7 @@ impl Drive {
     }
 
     async fn all_read_since(&self, moment: DateTime<Utc>) -> Result<bool, ChaosError> {
-        for flow in FLOWS {
+        for flow in self.world.pair.flows() {
             let state = runs::state(&self.world.embedded.engine, &self.world.tenant, flow).await?;
             if state.cursor.is_none_or(|cursor| cursor <= moment) {
                 return Ok(false);
@@ -153,7 +154,7 @@ impl Drive {
     /// Records of all flows that wait.
     async fn waits(&self) -> Result<Vec<Waiting>, ChaosError> {
         let mut all = Vec::new();
-        for flow in FLOWS {
+        for flow in self.world.pair.flows() {
             all.extend(waiting::list(&self.world.embedded.engine, &self.world.tenant, flow).await?);
         }
         Ok(all)
@@ -161,8 +162,7 @@ impl Drive {
 
     /// What happens in the systems, and what the shop tells of it.
     fn live(&mut self) -> Result<(), ChaosError> {
-        self.world.shop.live(&self.world.sandbox)?;
-        self.world.kept.live(&self.world.sandbox)?;
+        self.world.live()?;
         let changed = std::mem::take(&mut self.world.shop.changed);
         let now = self.now();
         self.world.post.take_in(changed, now, &self.world.chaos);
@@ -360,7 +360,7 @@ impl Drive {
         if connections::stopped(engine, &self.world.tenant, "books").await?.is_none() {
             return Ok(());
         }
-        weather::settle(&self.world.sandbox, &self.world.chaos);
+        weather::settle(self.world.pair, &self.world.sandbox, &self.world.chaos);
         match self.world.consent().await {
             // The books want to be left alone for a while: somebody comes back later.
             Err(ChaosError::Chain(Failure::Retry { .. })) => return Ok(()),
@@ -389,7 +389,7 @@ impl Drive {
             self.world.chaos.strength(),
             self.world.chaos.gates(),
             self.steps,
-            self.world.sandbox.exact().documents("SalesOrders").len(),
+            self.world.pair.books.booked(&self.world.in_books).len(),
             waits.len(),
             waits.first().map(|w| (w.due_at, w.cause.to_string())),
             state.open_run,
@@ -413,7 +413,7 @@ impl Drive {
         if !self.world.post.is_empty() || self.has_open_runs().await? || !self.waits().await?.is_empty() {
             return Ok(false);
         }
-        Ok(self.world.sandbox.exact().documents("SalesOrders").len() >= self.world.orders * 9 / 10)
+        Ok(self.world.pair.books.booked(&self.world.in_books).len() >= self.world.orders * 9 / 10)
     }
 }
 

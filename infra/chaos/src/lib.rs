@@ -5,21 +5,28 @@
 //! effect of a step is a gate where the harness decides by seed: go on, fail, fail after the effect, crash, fall asleep
 //! for minutes, or let another host go first. So one seed is one story, and a story that ends badly can be told again.
 
+pub mod books;
 pub mod dice;
 pub mod drive;
 pub mod gate;
 pub mod kept;
+pub mod pairs;
 pub mod ports;
 pub mod post;
 pub mod report;
 pub mod shop;
+pub mod shops;
 pub mod systems;
 pub mod verdict;
 pub mod weather;
 pub mod world;
 
+#[cfg(test)]
+mod small_worlds;
+
 use std::time::Instant;
 
+pub use pairs::Pair;
 pub use report::Report;
 
 /// What goes wrong with the harness itself.
@@ -43,10 +50,10 @@ impl ChaosError {
     }
 }
 
-/// Tells one world: `orders` orders under the faults of `seed`, then calm, then the verdict.
-pub async fn tell(seed: u64, orders: usize) -> Result<Report, ChaosError> {
+/// Tells one world of a pair: `orders` orders under the faults of `seed`, then calm, then the verdict.
+pub async fn tell(pair: &'static Pair, seed: u64, orders: usize) -> Result<Report, ChaosError> {
     let begun = Instant::now();
-    let world = world::World::build(seed, orders).await?;
+    let world = world::World::build(pair, seed, orders).await?;
     let mut drive = drive::Drive::new(world);
     drive.storm().await?;
     let rested = drive.rest().await?;

@@ -2,25 +2,26 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use koppel_core::ports::webhook::Delivery;
-use koppel_sandbox::woocommerce::webhook_signature;
 use serde_json::Value;
 
 use crate::dice::Dice;
 use crate::gate::Chaos;
+use crate::shops::ShopSide;
 
 /// Deliveries on their way.
 pub struct Post {
+    shop: &'static dyn ShopSide,
     dice: Dice,
-    /// The secret they are signed with; without one there are no webhooks in this world.
-    secret: Option<String>,
+    /// The webhook they come of; without one there are no webhooks in this world.
+    hook: Option<Value>,
     on_its_way: Vec<(DateTime<Utc>, Delivery)>,
     sent: u64,
 }
 
 impl Post {
     /// An empty bag.
-    pub fn new(seed: u64, secret: Option<String>) -> Self {
-        Self { dice: Dice::new(seed, "post"), secret, on_its_way: Vec::new(), sent: 0 }
+    pub fn new(shop: &'static dyn ShopSide, seed: u64, hook: Option<Value>) -> Self {
+        Self { shop, dice: Dice::new(seed, "post"), hook, on_its_way: Vec::new(), sent: 0 }
     }
 
     /// Nothing is on its way.
@@ -30,7 +31,7 @@ impl Post {
 
     /// Takes in what the shop has to tell.
     pub fn take_in(&mut self, changed: Vec<Value>, now: DateTime<Utc>, chaos: &Chaos) {
-        let Some(secret) = self.secret.clone() else { return };
+        let Some(hook) = self.hook.clone() else { return };
         for order in changed {
             let times = match self.dice.index(5) {
                 0 => {
@@ -44,7 +45,7 @@ impl Post {
                 _ => 1,
             };
             self.sent += 1;
-            let delivery = delivery(&order, &secret, self.sent);
+            let delivery = self.shop.delivery(&hook, &order, self.sent);
             for _ in 0..times {
                 let late = TimeDelta::seconds(self.dice.signed(0, 240));
                 self.on_its_way.push((now + late, delivery.clone()));
@@ -62,18 +63,4 @@ impl Post {
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
         self.on_its_way.iter().map(|(due, _)| *due).min()
     }
-}
-
-fn delivery(order: &Value, secret: &str, number: u64) -> Delivery {
-    let body = order.to_string().into_bytes();
-    let headers = [
-        ("Content-Type", "application/json".to_owned()),
-        ("X-WC-Webhook-Topic", "order.updated".to_owned()),
-        ("X-WC-Webhook-Resource", "order".to_owned()),
-        ("X-WC-Webhook-Event", "updated".to_owned()),
-        ("X-WC-Webhook-Signature", webhook_signature(secret, &body)),
-        ("X-WC-Webhook-ID", "1".to_owned()),
-        ("X-WC-Webhook-Delivery-ID", format!("{number:032x}")),
-    ];
-    Delivery { headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), body }
 }

@@ -11,6 +11,8 @@ const FINDINGS: usize = 60;
 /// Numbers of one or more worlds. All of the five zeros must be zero.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
+    /// The pair it was told of; of several pairs `all`.
+    pub pair: String,
     /// Seeds.
     pub seeds: Vec<u64>,
     /// Orders that had to arrive.
@@ -53,8 +55,9 @@ pub struct Report {
 
 impl Report {
     /// An empty report of one world.
-    pub fn of(seed: u64, counts: BTreeMap<&'static str, u64>) -> Self {
+    pub fn of(pair: &str, seed: u64, counts: BTreeMap<&'static str, u64>) -> Self {
         Self {
+            pair: pair.to_owned(),
             seeds: vec![seed],
             faults_injected: counts.values().sum(),
             faults_by_kind: counts.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
@@ -64,7 +67,7 @@ impl Report {
 
     fn tell(&mut self, seed: u64, what: String) {
         if self.findings.len() < FINDINGS {
-            self.findings.push(format!("seed {seed}: {what}"));
+            self.findings.push(format!("{} seed {seed}: {what}", self.pair));
         }
     }
 
@@ -105,6 +108,11 @@ impl Report {
 
     /// Adds another report. Time is not added: worlds may run side by side.
     pub fn add(&mut self, other: Self) {
+        if self.pair.is_empty() {
+            self.pair.clone_from(&other.pair);
+        } else if self.pair != other.pair {
+            "all".clone_into(&mut self.pair);
+        }
         self.seeds.extend(other.seeds);
         for (kind, count) in other.faults_by_kind {
             *self.faults_by_kind.entry(kind).or_default() += count;
@@ -134,32 +142,57 @@ impl Report {
 
     /// The report for a person.
     pub fn table(&self) -> String {
-        let mut text = String::new();
-        let mut row = |name: &str, value: u64| {
-            let _ = writeln!(text, "  {name:<34} {value:>10}");
-        };
-        for (kind, count) in &self.faults_by_kind {
-            row(kind, *count);
-        }
-        row("faults in all", self.faults_injected);
-        row("gates", self.gates);
-        row("steps", self.steps);
-        row("runs", self.runs);
-        row("calls to the books", self.target_calls);
-        row("consents given again", self.consents);
-        row("customers in the books", self.customers);
-        row("orders that had to arrive", self.orders);
-        row("refunds that had to arrive", self.refunds);
-        row("articles and customers in step", self.kept);
-        row("lost, or not as they should be", self.lost);
-        row("there twice", self.duplicated);
-        row("customers there twice", self.customers_duplicated);
-        row("other totals", self.cent_mismatches);
-        row("unexplained", self.unexplained);
-        row("seconds", self.duration_ms / 1_000);
-        for finding in &self.findings {
-            let _ = writeln!(text, "  ! {finding}");
-        }
-        text
+        table(&[self])
     }
+
+    /// All its numbers by name: first the faults by kind, in the order of `kinds`.
+    fn rows<'a>(&self, kinds: &[&'a str]) -> Vec<(&'a str, u64)> {
+        let of_kind = |kind: &&'a str| (*kind, self.faults_by_kind.get(*kind).copied().unwrap_or_default());
+        let mut rows: Vec<(&str, u64)> = kinds.iter().map(of_kind).collect();
+        rows.extend([
+            ("faults in all", self.faults_injected),
+            ("gates", self.gates),
+            ("steps", self.steps),
+            ("runs", self.runs),
+            ("calls to the books", self.target_calls),
+            ("consents given again", self.consents),
+            ("customers in the books", self.customers),
+            ("worlds", self.seeds.len() as u64),
+            ("orders that had to arrive", self.orders),
+            ("refunds that had to arrive", self.refunds),
+            ("articles and customers in step", self.kept),
+            ("lost, or not as they should be", self.lost),
+            ("there twice", self.duplicated),
+            ("customers there twice", self.customers_duplicated),
+            ("other totals", self.cent_mismatches),
+            ("unexplained", self.unexplained),
+            ("seconds", self.duration_ms / 1_000),
+        ]);
+        rows
+    }
+}
+
+/// Reports for a person, a column for each pair.
+pub fn table(reports: &[&Report]) -> String {
+    let mut kinds: Vec<&str> =
+        reports.iter().flat_map(|report| report.faults_by_kind.keys()).map(String::as_str).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let mut text = String::new();
+    let mut row = |name: &str, cells: Vec<String>| {
+        let _ = write!(text, "  {name:<34}");
+        for (cell, report) in cells.iter().zip(reports) {
+            let _ = write!(text, " {cell:>width$}", width = report.pair.len().max(10));
+        }
+        text.push('\n');
+    };
+    row("pair", reports.iter().map(|report| report.pair.clone()).collect());
+    let columns: Vec<Vec<(&str, u64)>> = reports.iter().map(|report| report.rows(&kinds)).collect();
+    for (at, (name, _)) in columns.first().into_iter().flatten().enumerate() {
+        row(name, columns.iter().map(|column| column[at].1.to_string()).collect());
+    }
+    for finding in reports.iter().flat_map(|report| &report.findings) {
+        let _ = writeln!(text, "  ! {finding}");
+    }
+    text
 }

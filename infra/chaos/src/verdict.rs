@@ -12,22 +12,21 @@ use koppel_hosting::ReceivingQueue;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use crate::books::Booked;
 use crate::drive::Drive;
-use crate::kept::is_ours;
 use crate::report::Report;
-use crate::shop::{eligible, given_back, text};
-use crate::world::{FLOW, FLOWS};
+use crate::shops::{Shown, text};
 use crate::{ChaosError, weather};
 
 /// Judges a world that has come to rest (or not: then that is the first finding).
 pub async fn judge(drive: &Drive, rested: bool) -> Result<Report, ChaosError> {
     let world = &drive.world;
-    weather::settle(&world.sandbox, &world.chaos);
-    let mut report = Report::of(world.seed, world.chaos.counts());
+    weather::settle(world.pair, &world.sandbox, &world.chaos);
+    let mut report = Report::of(world.pair.name, world.seed, world.chaos.counts());
     report.steps = drive.steps;
     report.gates = world.chaos.gates();
     report.consents = drive.consents;
-    report.target_calls = world.sandbox.exact().total_calls();
+    report.target_calls = world.in_books.total_calls();
     if !rested {
         report.unexplained(world.seed, "the chain did not come to rest".into());
     }
@@ -40,27 +39,29 @@ pub async fn judge(drive: &Drive, rested: bool) -> Result<Report, ChaosError> {
 }
 
 fn books(drive: &Drive, report: &mut Report) {
-    let (seed, sandbox) = (drive.world.seed, &drive.world.sandbox);
+    let (seed, pair) = (drive.world.seed, drive.world.pair);
     let mut booked: BTreeMap<String, Vec<Decimal>> = BTreeMap::new();
-    for order in sandbox.exact().documents("SalesOrders") {
-        let amount = text(&order["AmountDC"]).parse().unwrap_or(Decimal::NEGATIVE_ONE);
-        booked.entry(text(&order["YourRef"])).or_default().push(amount);
+    for Booked { reference, amount, .. } in pair.books.booked(&drive.world.in_books) {
+        booked.entry(reference).or_default().push(amount);
     }
-    let expected = eligible(&sandbox.woocommerce());
+    let expected = pair.shop.eligible(&drive.world.in_shop);
     report.orders += expected.len() as u64;
-    for (number, total) in expected {
-        let paid = total.round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
-        match booked.remove(&format!("WC-{number}")).unwrap_or_default().as_slice() {
-            [] => report.lost(seed, format!("order {number} is not in the books")),
+    for (sold, _) in expected {
+        let (order, paid) = (&sold.reference, sold.amount);
+        match booked.remove(order).unwrap_or_default().as_slice() {
+            [] => report.lost(seed, format!("order {order} is not in the books")),
             [amount] if amount.normalize() == paid.normalize() => {}
-            [amount] => report.cents(seed, format!("order {number}: {paid} was paid, {amount} is in the books")),
-            several => report.duplicated(seed, format!("order {number} is there {} times", several.len())),
+            [amount] => report.cents(seed, format!("order {order}: {paid} was paid, {amount} is in the books")),
+            several => report.duplicated(seed, format!("order {order} is there {} times", several.len())),
         }
     }
-    let refunds = given_back(&sandbox.woocommerce());
-    report.refunds += refunds.len() as u64;
-    for (reference, amount) in refunds {
-        match booked.remove(&reference).unwrap_or_default().as_slice() {
+    // What is booked without articles has no flow of refunds.
+    let all = pair.books.entry_settings().is_none();
+    let refunds = pair.shop.given_back(&drive.world.in_shop).into_iter().filter(|(_, home)| all || *home);
+    for (refund, _) in refunds {
+        report.refunds += 1;
+        let (reference, amount) = (&refund.reference, refund.amount);
+        match booked.remove(reference).unwrap_or_default().as_slice() {
             [] => report.lost(seed, format!("refund {reference} is not in the books")),
             [booked] if booked.normalize() == -amount.normalize() => {}
             [booked] => {
@@ -76,91 +77,75 @@ fn books(drive: &Drive, report: &mut Report) {
 }
 
 fn customers(drive: &Drive, report: &mut Report) {
-    let mut accounts: BTreeMap<String, u64> = BTreeMap::new();
-    for account in drive.world.sandbox.exact().documents("Accounts") {
-        let email = account["Email"].as_str().unwrap_or_default().trim().to_lowercase();
-        if !email.is_empty() {
-            *accounts.entry(email).or_default() += 1;
+    let (seed, pair) = (drive.world.seed, drive.world.pair);
+    let mut cities: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for debtor in pair.books.debtors(&drive.world.in_books) {
+        if !debtor.email.is_empty() {
+            cities.entry(debtor.email).or_default().push(debtor.city);
         }
     }
-    report.customers += accounts.len() as u64;
-    for (email, times) in accounts.iter().filter(|(_, times)| **times > 1) {
-        report.customer_duplicated(drive.world.seed, format!("{email} is there {times} times"));
+    report.customers += cities.len() as u64;
+    for (email, there) in cities.iter().filter(|(_, there)| there.len() > 1) {
+        report.customer_duplicated(seed, format!("{email} is there {} times", there.len()));
     }
-    let rows = drive.world.sandbox.exact().documents("Accounts");
-    for customer in drive.world.sandbox.woocommerce().documents("customers") {
-        // Recorded customers stand beside those of this world; the flow takes those of the Netherlands.
-        let (email, city) = (text(&customer["email"]).to_lowercase(), text(&customer["billing"]["city"]));
-        if customer["billing"]["country"] != "NL" || email.is_empty() {
-            continue;
-        }
+    for buyer in pair.shop.buyers(&drive.world.in_shop) {
         report.kept += 1;
-        let there: Vec<String> = rows
-            .iter()
-            .filter(|row| text(&row["Email"]).to_lowercase() == email)
-            .map(|row| text(&row["City"]))
-            .collect();
-        if there.first() != Some(&city) {
-            report.lost(drive.world.seed, format!("customer {email} lives in {city}; the books say {there:?}"));
+        let there = cities.get(&buyer.email).cloned().unwrap_or_default();
+        if there.first() != Some(&buyer.city) {
+            let (email, city) = (buyer.email, buyer.city);
+            report.lost(seed, format!("customer {email} lives in {city}; the books say {there:?}"));
         }
     }
 }
 
 /// Every article of the books is in the shop once, with the name, price and stock that it has in the books.
 fn articles(drive: &Drive, report: &mut Report) {
-    let (seed, sandbox) = (drive.world.seed, &drive.world.sandbox);
-    let mut shown: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for product in sandbox.woocommerce().documents("products") {
-        shown.entry(text(&product["sku"])).or_default().push(product);
+    let (seed, pair) = (drive.world.seed, drive.world.pair);
+    let mut shown: BTreeMap<String, Vec<Shown>> = BTreeMap::new();
+    for article in pair.shop.shown(&drive.world.in_shop) {
+        shown.entry(article.number.clone()).or_default().push(article);
     }
-    let mut stock: BTreeMap<String, Decimal> = BTreeMap::new();
-    for row in sandbox.exact().documents("ItemWarehouses") {
-        *stock.entry(text(&row["Item"])).or_default() += number(&row["CurrentStock"]);
-    }
-    for item in sandbox.exact().documents("Items").iter().filter(|item| is_ours(item)) {
+    for article in pair.books.articles(&drive.world.in_books) {
         report.kept += 1;
-        let code = text(&item["Code"]);
-        let product = match shown.get(&code).map(Vec::as_slice) {
+        let code = article.code;
+        let seen = match shown.get(&code).map(Vec::as_slice) {
             None | Some([]) => {
                 report.lost(seed, format!("article {code} is not in the shop"));
                 continue;
             }
-            Some([product]) => product,
+            Some([seen]) => seen,
             Some(several) => {
                 report.duplicated(seed, format!("article {code} is in the shop {} times", several.len()));
                 continue;
             }
         };
-        let is = (text(&product["name"]), number(&product["regular_price"]), text(&product["stock_quantity"]));
-        let quantity = stock.get(&text(&item["ID"])).copied().unwrap_or_default();
-        let shall = (text(&item["Description"]), number(&item["StandardSalesPrice"]), quantity.normalize().to_string());
+        let is = (&seen.name, seen.price.normalize(), &seen.stock);
+        let stock = article.stock.normalize().to_string();
+        let shall = (&article.name, pair.shop.price(article.price).normalize(), &stock);
         if is != shall {
             report.lost(seed, format!("article {code} is {shall:?} in the books and {is:?} in the shop"));
         }
     }
 }
 
-fn number(value: &Value) -> Decimal {
-    text(value).parse::<Decimal>().unwrap_or(Decimal::NEGATIVE_ONE).normalize()
-}
-
 /// Every order in the books has its entry in the ledger: else nothing but the search before a retry keeps it from coming
 /// twice.
 async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), ChaosError> {
     let world = &drive.world;
-    let mut documents: BTreeMap<String, String> = BTreeMap::new();
-    for order in world.sandbox.exact().documents("SalesOrders") {
-        documents.insert(text(&order["YourRef"]), text(&order["OrderID"]));
-    }
-    for order in world.sandbox.woocommerce().documents("orders") {
-        let number = text(&order["number"]);
-        let Some(document) = documents.get(&format!("WC-{number}")) else { continue };
-        let Some(record) = NonEmpty::new(text(&order["id"])) else { continue };
-        let entries = ledger::entries(&world.embedded.engine, &world.tenant, FLOW, &[record]).await?;
+    let documents: BTreeMap<String, String> =
+        world.pair.books.booked(&world.in_books).into_iter().map(|booked| (booked.reference, booked.id)).collect();
+    let flows = world.pair.order_flows();
+    for (order, home) in world.pair.shop.eligible(&world.in_shop) {
+        let Some(document) = documents.get(&order.reference) else { continue };
+        let Some(record) = NonEmpty::new(order.record) else { continue };
+        // Of two flows, the second one has what the first one does not take.
+        let flow = if home { flows.first() } else { flows.last() }.copied().unwrap_or_default();
+        let entries = ledger::entries(&world.embedded.engine, &world.tenant, flow, &[record]).await?;
         let entry = entries.into_iter().flatten().next().map(|known| known.entry);
         let (state, target) = entry.map_or((None, None), |entry| (Some(entry.state), entry.target));
         if state != Some(State::Delivered) || target.as_ref().is_none_or(|target| &target.id != document) {
-            let what = format!("order {number} is in the books as {document}; the ledger says {state:?}, {target:?}");
+            let order = order.reference;
+            let what = format!("order {order} is in the books as {document}; the ledger says {state:?}, {target:?}");
             report.unexplained(world.seed, what);
         }
     }
@@ -171,7 +156,7 @@ async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), Chao
 async fn leftovers(drive: &Drive, report: &mut Report) -> Result<(), ChaosError> {
     let world = &drive.world;
     let (seed, engine) = (world.seed, &world.embedded.engine);
-    for flow in FLOWS {
+    for flow in world.pair.flows() {
         for record in waiting::list(engine, &world.tenant, flow).await? {
             let what = format!("{flow}: {} waits ({:?}): {}", record.label, record.reason, record.cause);
             report.unexplained(seed, what);

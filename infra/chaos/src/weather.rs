@@ -5,42 +5,52 @@ use serde_json::Value;
 
 use crate::dice::Dice;
 use crate::gate::Chaos;
-
-const SYSTEMS: [&str; 2] = ["woocommerce", "exact-online"];
+use crate::pairs::Pair;
 
 /// Strengths in percent that the weather takes by turns.
 const STRENGTHS: [u64; 6] = [0, 15, 25, 30, 50, 90];
 
+/// What systems make their own faults of.
+pub struct Weather<'a> {
+    strength: u64,
+    /// Has the clock.
+    pub chaos: &'a Chaos,
+    /// Chance.
+    pub dice: &'a mut Dice,
+}
+
+impl Weather<'_> {
+    /// The chance of a fault that has this one in a hundred at full strength.
+    pub fn percent(&self, full: u64) -> u8 {
+        u8::try_from((full * self.strength / 100).clamp(1, 90)).unwrap_or(1)
+    }
+}
+
 /// A new weather: other strength, other rules.
-pub fn change(sandbox: &Handle, chaos: &Chaos, dice: &mut Dice) {
-    settle(sandbox, chaos);
+pub fn change(pair: &Pair, sandbox: &Handle, chaos: &Chaos, dice: &mut Dice) {
+    settle(pair, sandbox, chaos);
     let strength = STRENGTHS[dice.index(STRENGTHS.len())];
     chaos.set_strength(strength);
     if strength == 0 {
         return;
     }
-    let percent = |full: u64| u8::try_from((full * strength / 100).clamp(1, 90)).unwrap_or(1);
-    for system in SYSTEMS {
+    let mut weather = Weather { strength, chaos, dice };
+    for shop in [true, false] {
         let mut rules = vec![
-            with(FaultRule::new(FaultAction::HtmlPage), percent(1)),
-            with(FaultRule::new(FaultAction::Status).status(503), percent(1)),
-            with(FaultRule::new(FaultAction::ConnectionReset), percent(2)),
-            with(FaultRule::new(FaultAction::TruncatedBody), percent(2)),
-            with(FaultRule::new(FaultAction::AnswerLost), percent(2)),
-            with(FaultRule::new(FaultAction::Delay).delay_ms(3), percent(2)),
+            with(FaultRule::new(FaultAction::HtmlPage), weather.percent(1)),
+            with(FaultRule::new(FaultAction::Status).status(503), weather.percent(1)),
+            with(FaultRule::new(FaultAction::ConnectionReset), weather.percent(2)),
+            with(FaultRule::new(FaultAction::TruncatedBody), weather.percent(2)),
+            with(FaultRule::new(FaultAction::AnswerLost), weather.percent(2)),
+            with(FaultRule::new(FaultAction::Delay).delay_ms(3), weather.percent(2)),
         ];
-        if system == "exact-online" {
-            for path in ["SalesOrders", "Accounts", "Contacts", "Addresses"] {
-                rules.push(with(FaultRule::new(FaultAction::AnswerLost).method("POST").path(path), percent(4)));
-            }
-            rules.push(throttled(chaos, dice));
-        } else {
-            // Batches of the shop take longest, so their answers are lost most.
-            rules.push(with(FaultRule::new(FaultAction::AnswerLost).method("POST").path("batch"), percent(8)));
-            rules.push(with(FaultRule::new(FaultAction::ConnectionReset).method("POST").path("batch"), percent(4)));
-        }
+        let (system, own) = match shop {
+            true => (pair.shop.system(), pair.shop.wire(&mut weather)),
+            false => (pair.books.system(), pair.books.wire(&mut weather)),
+        };
+        rules.extend(own);
         for mut rule in rules {
-            rule.seed = dice.roll();
+            rule.seed = weather.dice.roll();
             // A rule of ours is never mistaken; if one were, it would only be a fault less.
             let _ = sandbox.fault(system, rule);
         }
@@ -48,31 +58,15 @@ pub fn change(sandbox: &Handle, chaos: &Chaos, dice: &mut Dice) {
 }
 
 /// Every rule without an end, with its chance.
-fn with(rule: FaultRule, percent: u8) -> FaultRule {
+pub fn with(rule: FaultRule, percent: u8) -> FaultRule {
     let mut rule = rule.count(0);
     rule.percent = Some(percent);
     rule
 }
 
-/// The limit of a minute, or once in a while that of a day or of an endpoint.
-fn throttled(chaos: &Chaos, dice: &mut Dice) -> FaultRule {
-    let now = chaos.clock.now();
-    let (header, seconds) = match dice.index(8) {
-        0 => (Some("X-RateLimit-Reset"), 7_200),
-        1 => (None, 0),
-        _ => (Some("X-RateLimit-Minutely-Reset"), 40),
-    };
-    let mut rule = FaultRule::new(FaultAction::Status).status(429).nth(dice.between(5, 60)).count(2);
-    if let Some(name) = header {
-        let reset = (now + chrono::TimeDelta::seconds(seconds)).timestamp_millis();
-        rule.headers = vec![(name.to_owned(), reset.to_string())];
-    }
-    rule
-}
-
 /// Counts what the rules have done, and takes them away.
-pub fn settle(sandbox: &Handle, chaos: &Chaos) {
-    for system in SYSTEMS {
+pub fn settle(pair: &Pair, sandbox: &Handle, chaos: &Chaos) {
+    for system in [pair.shop.system(), pair.books.system()] {
         let Some(inside) = sandbox.system(system) else { continue };
         let (_, rules) = inside.inspect("GET", "faults", &Value::Null);
         for rule in rules.as_array().into_iter().flatten() {

@@ -10,24 +10,18 @@ use koppel_flows::config::{self, Secrets};
 use koppel_flows::{Engine, connections};
 use koppel_hosting::Ports;
 use koppel_hosting::embedded::{self, EmbeddedEngine, QueueSettings};
-use koppel_sandbox::exact_online::{CLIENT_ID, CLIENT_SECRET};
-use koppel_sandbox::{Handle, Options, Sandbox};
-use serde_json::json;
+use koppel_sandbox::{Handle, Inspector, Options, Sandbox};
+use serde_json::{Value, json};
 
 use crate::ChaosError;
 use crate::gate::Chaos;
-use crate::kept::{Kept, OURS};
+use crate::kept::Kept;
+use crate::pairs::{Pair, has_limits};
 use crate::ports::{FaultyBus, FaultyQueue, FaultyStore, FaultyVault};
 use crate::post::Post;
-use crate::shop::{Shop, text};
+use crate::shop::Shop;
 use crate::systems::FaultySystems;
 
-/// The flow of orders of every world.
-pub const FLOW: &str = "web-orders";
-/// All flows of every world.
-pub const FLOWS: [&str; 5] = [FLOW, "refunds", "articles", "stock", "customers"];
-const SHOP_KEY: &str = "ck_40e6269f8e005c6da0b6f94b649bc5b85f8294e1";
-const SHOP_SECRET: &str = "cs_68568b8871d2d70d583699ea3665e0297f6ebe28";
 /// A host here dies a hundred times as often as any real one; what is tested is what the steps do about it.
 const ATTEMPTS: u32 = 200;
 
@@ -45,6 +39,8 @@ impl Clock for WorldClock {
 
 /// Everything of one story.
 pub struct World {
+    /// Which systems.
+    pub pair: &'static Pair,
     /// Seed.
     pub seed: u64,
     /// Orders that were generated.
@@ -63,17 +59,22 @@ pub struct World {
     pub post: Post,
     /// Whose data it is.
     pub tenant: Tenant,
+    /// The shop from inside.
+    pub in_shop: Inspector,
+    /// The books from inside.
+    pub in_books: Inspector,
 }
 
 impl World {
     /// Builds the world of a seed. Its kind goes by the seed: limits, own customers or a shared debtor, lanes, schedule.
-    pub async fn build(seed: u64, orders: usize) -> Result<Self, ChaosError> {
+    pub async fn build(pair: &'static Pair, seed: u64, orders: usize) -> Result<Self, ChaosError> {
         let begin: DateTime<Utc> =
             BEGINNINGS[(seed % 4) as usize].parse().map_err(|error| ChaosError::of("a beginning", error))?;
-        let limits = if has_limits(seed) { json!(2_000) } else { json!(null) };
-        let days = if has_limits(seed) { json!(60_000) } else { json!(null) };
-        let switches = json!({ "minute_limit": limits, "day_limit": days, "refresh_grace": seed.is_multiple_of(2) });
-        let options = Options::default().start_time(begin).switch("exact-online", switches);
+        let limits = has_limits(seed);
+        let options = Options::default()
+            .start_time(begin)
+            .switch(pair.shop.system(), pair.shop.switches(limits))
+            .switch(pair.books.system(), pair.books.switches(seed, limits));
         let sandbox = Sandbox::start(options).await?;
         sandbox.clock().freeze(begin);
         let clock: Arc<dyn Clock> = Arc::new(WorldClock(sandbox.clock().clone()));
@@ -81,21 +82,31 @@ impl World {
         let options = embedded::Options { queue, ..embedded::Options::default() };
         let embedded = embedded::open(Path::new(embedded::IN_MEMORY), clock, &options, koppel_hosting::connectors)?;
         let chaos = Arc::new(Chaos::new(seed, sandbox.clock().clone()));
-        let shop = Shop::open(seed, orders, &sandbox)?;
-        let kept = Kept::open(seed, orders, &sandbox)?;
-        let post = Post::new(seed, None);
-        let mut world = Self { seed, orders, sandbox, embedded, chaos, shop, kept, post, tenant: Tenant::default() };
+        let (in_shop, in_books) = (inside(&sandbox, pair.shop.system())?, inside(&sandbox, pair.books.system())?);
+        let shop = Shop::open(pair.shop, seed, orders, &in_shop, begin)?;
+        let kept = Kept::open(pair, seed, orders, (&in_shop, &in_books), begin)?;
+        let post = Post::new(pair.shop, seed, None);
+        let tenant = Tenant::default();
+        let mut world =
+            Self { pair, seed, orders, sandbox, embedded, chaos, shop, kept, post, tenant, in_shop, in_books };
         world.apply().await?;
         world.consent().await?;
-        if has_webhooks(seed) {
-            world.post = Post::new(seed, Some(world.register().await?));
+        if pair.has_hooks(seed) {
+            world.post = Post::new(pair.shop, seed, Some(world.register().await?));
         }
         Ok(world)
     }
 
+    /// What happens in both systems, when its time has come.
+    pub fn live(&mut self) -> Result<(), ChaosError> {
+        let now = self.sandbox.clock().now();
+        self.shop.live(&self.in_shop, now)?;
+        self.kept.live(&self.in_shop, &self.in_books, now)
+    }
+
     async fn apply(&self) -> Result<(), ChaosError> {
         let engine = &self.embedded.engine;
-        let yaml = yaml(self.seed, &self.sandbox);
+        let yaml = self.pair.yaml(self.seed, &self.sandbox);
         let config = config::parse("koppel.yaml", &yaml).map_err(|cause| ChaosError::of("configuration", cause))?;
         if let Some(cause) = config::validate(&*engine.systems, &config, "koppel.yaml").first() {
             return Err(ChaosError::of("configuration", cause));
@@ -107,24 +118,26 @@ impl World {
         Ok(())
     }
 
-    /// Registers the webhooks, and returns their secret. The shop's own deliveries are lost: those of [`Post`] stand for
-    /// them, at moments that the seed decides.
-    async fn register(&self) -> Result<String, ChaosError> {
+    /// Registers the webhooks, and returns one. The shop's own deliveries are lost: those of [`Post`] stand for them, at
+    /// moments that the seed decides.
+    async fn register(&self) -> Result<Value, ChaosError> {
         let engine = &self.embedded.engine;
-        let shop = self.sandbox.woocommerce();
-        shop.set_switches(json!({ "webhook_drop_percent": 100 })).map_err(|error| ChaosError::of("a switch", error))?;
         let none = || ChaosError::Other("the shop has no webhooks".into());
+        let lost = json!({ "webhook_drop_percent": 100 });
+        self.in_shop.set_switches(lost).map_err(|error| ChaosError::of("a switch", error))?;
         let stored = config::load_current(&*engine.store, &self.tenant).await?.ok_or_else(none)?;
         let base = "http://127.0.0.1:9";
         koppel_flows::webhooks::register(engine, &self.tenant, &stored.config, "shop", base).await?;
-        let hooks = shop.documents("webhooks");
-        hooks.first().map(|hook| text(&hook["secret"])).ok_or_else(none)
+        self.pair.shop.hook(&self.in_shop).ok_or_else(none)
     }
 
     /// Gives consent to the books, as a person does in a browser. No faults must be in the way.
     pub async fn consent(&self) -> Result<(), ChaosError> {
         let engine = &self.embedded.engine;
         let none = || ChaosError::Other("the books have no way to consent".into());
+        if !self.pair.books.asks_for_consent() {
+            return Ok(connections::resume(engine, &self.tenant, "books").await?);
+        }
         let stored = config::load_current(&*engine.store, &self.tenant).await?.ok_or_else(none)?;
         let connection = connections::open(engine, &self.tenant, &stored.config, "books").await?;
         let consent = engine.systems.consent(&connection)?.ok_or_else(none)?;
@@ -162,100 +175,6 @@ impl World {
     }
 }
 
-fn has_webhooks(seed: u64) -> bool {
-    !seed.is_multiple_of(3)
-}
-
-fn has_limits(seed: u64) -> bool {
-    seed % 3 == 1
-}
-
-fn yaml(seed: u64, sandbox: &Handle) -> String {
-    let limits = if has_limits(seed) {
-        "calls_per_minute: 1800\n    calls_per_day: 50000"
-    } else {
-        "calls_per_minute: 100000\n    calls_per_day: 10000000"
-    };
-    let guests = if seed.is_multiple_of(2) { "default_customer: { when: guest, code: \"10000\" }" } else { "" };
-    let schedule = if seed % 3 == 2 {
-        "schedule: { cron: \"*/7 * * * *\", timezone: Europe/Amsterdam }"
-    } else {
-        "schedule: { every: 5m }"
-    };
-    // What decides orders decides what credits them.
-    let settings = format!(
-        r#"
-      vat_code:
-        table: {{ NL/21: "4", NL/9: "2", NL/0: "0", DE/19: "12", DE/7: "14", DE/0: "0", BE/21: "13", BE/0: "0", exempt: "7" }}
-      payment_terms: {{ table: {{ bacs: "30" }}, default: "00" }}
-      {guests}
-      default_item: "DIVERS"
-      shipping_item: "VERZENDKOSTEN"
-      fee_item: "TOESLAG"
-      discount_item: "KORTING"
-      rounding: {{ line: true, item: "AFRONDING", vat_code: "0", max: "0.25" }}
-"#
-    );
-    format!(
-        r#"
-connections:
-  shop: {{ system: woocommerce, url: "{shop}", page_size: {page}, credentials: {{ key: "{SHOP_KEY}", secret: "{SHOP_SECRET}" }} }}
-  books:
-    system: exact-online
-    country: nl
-    division: 123456
-    url: {books}
-    {limits}
-    redirect_uri: http://127.0.0.1:8976/callback
-    credentials: {{ client_id: "{CLIENT_ID}", client_secret: "{CLIENT_SECRET}" }}
-flows:
-  {FLOW}:
-    from: shop
-    to: books
-    entity: orders
-    document: sales-order
-    since: 2026-01-01
-    lanes: {lanes}
-    {schedule}
-    webhook: {webhook}
-    filter: {{ status: [processing, completed, on-hold], where: 'source.total | number > 0' }}
-    settings:{settings}
-  refunds:
-    from: shop
-    to: books
-    entity: refunds
-    document: sales-order
-    since: 2026-01-01
-    lanes: {lanes}
-    schedule: {{ every: 11m }}
-    settings:
-      refund_item: "DIVERS"{settings}
-  articles:
-    from: books
-    to: shop
-    entity: products
-    schedule: {{ every: 13m }}
-    filter: {{ where: 'source.Code | starts_with("{OURS}")' }}
-  stock:
-    from: books
-    to: shop
-    entity: stock
-    schedule: {{ every: 9m }}
-    filter: {{ where: 'source.ItemCode | starts_with("{OURS}")' }}
-  customers:
-    from: shop
-    to: books
-    entity: customers
-    schedule: {{ every: 17m }}
-    filter: {{ where: 'source.billing.country == "NL"' }}
-    settings:
-      vat_code: {{ default: "4" }}
-      payment_terms: {{ default: "30" }}
-"#,
-        shop = sandbox.woocommerce_url(),
-        books = sandbox.exact_online_url(),
-        webhook = has_webhooks(seed),
-        page = if seed % 5 == 3 { 30 } else { 100 },
-        lanes = [8, 3, 12, 5][(seed % 4) as usize],
-    )
+fn inside(sandbox: &Handle, system: &str) -> Result<Inspector, ChaosError> {
+    sandbox.system(system).ok_or_else(|| ChaosError::Other(format!("the sandbox has no {system}")))
 }
