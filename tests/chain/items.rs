@@ -1,12 +1,13 @@
 //! Products from the shop to the books: items, each variation one of its own; only what differs is written.
 
+use koppel_core::NonEmpty;
 use koppel_core::document::Entity;
 use koppel_core::outcome::Outcome;
 use koppel_flows::runs::Scope;
 use serde_json::{Value, json};
 
-use super::both::{forget_calls, merchant, pass, row, world, writes};
-use super::world::World;
+use super::both::{forget_calls, merchant, pass, put_row, row, world, writes};
+use super::world::{Ended, World};
 
 const FLOW: &str = "articles";
 const FLOWS: &str = r#"
@@ -148,4 +149,128 @@ async fn a_picture_goes_along_once() {
     let ended = world.run_flow(FLOW).await;
     assert_eq!(ended.by_label["SJAAL"].fields, ["Description"], "{:#?}", ended.by_label);
     assert_eq!(row(&world, "Items", "SJAAL")["Picture"], json!(picture));
+}
+
+/// What the shop's staff throws away.
+fn throw_away(world: &World, path: &str) {
+    let (status, answer) = world.sandbox.woocommerce().inspect("DELETE", path, &json!(null));
+    assert_eq!(status, 200, "{answer}");
+}
+
+fn variation(world: &World, sku: &str) -> String {
+    let rows = world.sandbox.woocommerce().documents("variations");
+    rows.into_iter().find(|row| row["sku"] == sku).expect("the variation")["id"].to_string()
+}
+
+async fn run_ids(world: &World, ids: &[&str]) -> Ended {
+    pass(world);
+    forget_calls(world);
+    let ids = ids.iter().map(|id| NonEmpty::new(*id).expect("an id")).collect();
+    world.run_flow_scope(FLOW, Scope { since: None, ids }).await
+}
+
+/// Whether the books offer an item to the shop.
+fn is_shown(world: &World, code: &str) -> bool {
+    row(world, "Items", code)["IsWebshopItem"] == json!(1)
+}
+
+#[tokio::test]
+async fn a_deleted_product_takes_its_items_along_and_brings_them_back() {
+    let world = world(FLOWS).await;
+    let id = coat(&world).await;
+    pass(&world);
+    world.run_flow(FLOW).await;
+    assert!(is_shown(&world, "JAS-ROOD") && is_shown(&world, "JAS-BLAUW"));
+    let before = row(&world, "Items", "JAS-ROOD");
+
+    throw_away(&world, &format!("products/{id}"));
+    let ended = run_ids(&world, &[&id]).await;
+    assert_eq!(ended.labels(Outcome::Updated), ["JAS"], "{:#?}", ended.by_label);
+    assert!(!is_shown(&world, "JAS-ROOD") && !is_shown(&world, "JAS-BLAUW"));
+    // Nothing else of them has changed.
+    assert_eq!(writes(world.sandbox.exact()), ["2 PUT logistics/Items"]);
+    let after = row(&world, "Items", "JAS-ROOD");
+    for name in ["Description", "IsSalesItem", "IsStockItem", "FreeTextField_01", "FreeTextField_03", "Notes"] {
+        assert_eq!(after[name], before[name], "{name}");
+    }
+    let ended = run_ids(&world, &[&id]).await;
+    assert_eq!(ended.funnel.count(Outcome::Skipped), 1, "{:#?}", ended.by_label);
+    assert_eq!(writes(world.sandbox.exact()), Vec::<String>::new());
+
+    merchant(&world, Entity::Products, Some(&id), "JAS", json!({ "status": "publish" })).await;
+    let ended = run_ids(&world, &[&id]).await;
+    assert_eq!(ended.labels(Outcome::Updated), ["JAS"], "{:#?}", ended.by_label);
+    assert!(is_shown(&world, "JAS-ROOD") && is_shown(&world, "JAS-BLAUW"));
+}
+
+#[tokio::test]
+async fn a_variation_that_is_gone_hides_its_item_with_the_next_read_of_its_product() {
+    let world = world(FLOWS).await;
+    let id = coat(&world).await;
+    pass(&world);
+    world.run_flow(FLOW).await;
+    // One that somebody made in the books under the same parent is theirs.
+    let own = json!({ "Code": "JAS-GROEN", "Description": "Jas groen", "FreeTextField_01": "JAS", "IsWebshopItem": 1 });
+    let mut groen = row(&world, "Items", "JAS-ROOD");
+    groen.as_object_mut().unwrap().remove("ID");
+    put_row(&world, "logistics/Items", &groen, own);
+
+    // Into the trash: told under its own id, and its product is read.
+    let blue = variation(&world, "JAS-BLAUW");
+    throw_away(&world, &format!("products/{id}/variations/{blue}"));
+    let ended = run_ids(&world, &[&blue]).await;
+    assert_eq!(ended.labels(Outcome::Updated), ["JAS"], "{:#?}", ended.by_label);
+    assert_eq!(writes(world.sandbox.exact()), ["1 PUT logistics/Items"]);
+    assert!(is_shown(&world, "JAS-ROOD") && !is_shown(&world, "JAS-BLAUW") && is_shown(&world, "JAS-GROEN"));
+    // It is not looked at again: the books may show it for reasons of their own.
+    let blue = row(&world, "Items", "JAS-BLAUW");
+    put_row(&world, "logistics/Items", &blue, json!({ "IsWebshopItem": 1 }));
+    merchant(&world, Entity::Products, Some(&id), "JAS", json!({ "name": "Jas van schapenwol" })).await;
+    run_ids(&world, &[&id]).await;
+    assert!(is_shown(&world, "JAS-BLAUW"));
+    assert_eq!(row(&world, "Items", "JAS-ROOD")["Description"], "Jas van schapenwol Rood");
+}
+
+#[tokio::test]
+async fn an_item_whose_number_another_product_has_by_now_is_left_to_it() {
+    let world = world(FLOWS).await;
+    let id = coat(&world).await;
+    pass(&world);
+    world.run_flow(FLOW).await;
+    let blue = variation(&world, "JAS-BLAUW");
+    throw_away(&world, &format!("products/{id}/variations/{blue}?force=true"));
+    let alone = json!({ "name": "Blauwe jas", "sku": "JAS-BLAUW", "type": "simple", "status": "publish",
+        "regular_price": "99" });
+    let alone = merchant(&world, Entity::Products, None, "JAS-BLAUW", alone).await.id;
+    run_ids(&world, &[&alone, &id]).await;
+    assert!(is_shown(&world, "JAS-BLAUW"), "{:#?}", row(&world, "Items", "JAS-BLAUW"));
+    assert_eq!(row(&world, "Items", "JAS-BLAUW")["Description"], "Blauwe jas");
+    // Nor when all of the product goes, later.
+    throw_away(&world, &format!("products/{id}?force=true"));
+    run_ids(&world, &[&id]).await;
+    assert!(is_shown(&world, "JAS-BLAUW") && !is_shown(&world, "JAS-ROOD"));
+}
+
+#[tokio::test]
+async fn what_shall_be_left_is_left() {
+    const LEAVE: &str = r#"
+  articles:
+    from: shop
+    to: books
+    entity: products
+    filter: { where: 'source.sku != ""' }
+    settings:
+      product: { unpublished: leave }
+      vat_code: { table: { standard: "4", reduced-rate: "2" } }
+"#;
+    let world = world(LEAVE).await;
+    let id = coat(&world).await;
+    pass(&world);
+    world.run_flow(FLOW).await;
+    let blue = variation(&world, "JAS-BLAUW");
+    throw_away(&world, &format!("products/{id}/variations/{blue}"));
+    run_ids(&world, &[&id]).await;
+    throw_away(&world, &format!("products/{id}"));
+    run_ids(&world, &[&id]).await;
+    assert!(is_shown(&world, "JAS-ROOD") && is_shown(&world, "JAS-BLAUW"));
 }

@@ -22,6 +22,7 @@ mod on_their_way;
 mod origin;
 mod owners;
 pub mod pace;
+mod parts;
 pub mod periods;
 pub mod plan;
 mod prices;

@@ -271,8 +271,13 @@ impl Ctx<'_> {
 }
 
 impl WooCommerce {
-    /// A refund as the shop's own staff makes it: without a key.
-    fn refund(&self, inner: &mut Inner, call: &Call, order: &str) -> Reply {
+    /// What the shop's own staff does: without a key.
+    fn by_staff(
+        &self,
+        inner: &mut Inner,
+        call: &Call,
+        work: impl FnOnce(&mut Ctx<'_>) -> Result<Reply, Reply>,
+    ) -> Reply {
         let mut call = call.clone();
         call.headers.push(("content-type".into(), "application/json".into()));
         let mut ctx = Ctx {
@@ -286,7 +291,7 @@ impl WooCommerce {
             happened: Vec::new(),
             pings: Vec::new(),
         };
-        let reply = id(order).and_then(|order| refunds::create(&mut ctx, order)).unwrap_or_else(|reply| reply);
+        let reply = work(&mut ctx).unwrap_or_else(|reply| reply);
         let happened = std::mem::take(&mut ctx.happened);
         if reply.is_success() {
             inner.outbox.queue(&inner.store, &happened);
@@ -491,7 +496,13 @@ impl System for WooCommerce {
                 inner.outbox.queue(&inner.store, &happened);
                 Ok(reply)
             }),
-            ("POST", ["orders", order, "refunds"]) => self.refund(inner, call, order),
+            ("POST", ["orders", order, "refunds"]) => {
+                self.by_staff(inner, call, |ctx| refunds::create(ctx, id(order)?))
+            }
+            ("DELETE", ["products", product]) => self.by_staff(inner, call, |ctx| products::delete(ctx, id(product)?)),
+            ("DELETE", ["products", product, "variations", variation]) => {
+                self.by_staff(inner, call, |ctx| variations::delete(ctx, id(product)?, id(variation)?))
+            }
             ("DELETE", ["orders", order]) => {
                 Reply::empty(if inner.store.delete("orders", order).is_some() { 204 } else { 404 })
             }

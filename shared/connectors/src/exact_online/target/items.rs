@@ -53,6 +53,11 @@ fn variations_of(fields: &Map<String, Value>) -> Option<Vec<Value>> {
     fields.get("_variations").and_then(Value::as_array).cloned()
 }
 
+/// A variation that its product no longer has: its item is hidden, and never created.
+fn is_gone(variation: &Value) -> bool {
+    variation["_gone"] == json!(true)
+}
+
 /// What Exact has of these products. What its fields cannot say is there when it is as wanted.
 pub(in crate::exact_online) async fn find(
     exact: &ExactOnline,
@@ -108,7 +113,16 @@ impl Around<'_> {
         Some(Existing { id: format!("{PARENT}{key}"), label: key.to_owned(), fields })
     }
 
+    /// An item that is there, and still belongs to this product.
+    fn is_still_of(&self, row: Option<&Value>, code: &str, parent: &str) -> bool {
+        let variants = &self.exact.variants;
+        row.is_some_and(|row| variants.is_none() || variants.parent(row, code).as_deref() == Some(parent.trim()))
+    }
+
     fn is_same(&self, variation: &Value, row: Option<&Value>, parent: &str) -> bool {
+        if is_gone(variation) && !self.is_still_of(row, &odata::field(variation, "Code").unwrap_or_default(), parent) {
+            return true;
+        }
         let (Some(fields), Some(row)) = (variation.as_object(), row) else { return false };
         // What cannot be made is told when it is sent.
         let same = self.native(fields, Some(parent)).is_ok_and(|native| native.is_all_there(row));
@@ -289,6 +303,13 @@ impl Around<'_> {
         for one in variations_of(&change.fields).unwrap_or_default() {
             let fields = one.as_object().cloned().unwrap_or_default();
             let code = odata::field(&one, "Code").unwrap_or_default();
+            if is_gone(&one) {
+                if let Some(row) = items.get(&code).filter(|row| self.is_still_of(Some(row), &code, parent)) {
+                    let body = self.native(&fields, Some(parent))?.to_change(row, &[]);
+                    self.change(row, body, calls).await?;
+                }
+                continue;
+            }
             check_variation(&self.exact.variants, parent, &code)?;
             let native = self.native(&fields, Some(parent))?;
             wanted.push((code, fields, native));

@@ -20,6 +20,7 @@ use crate::config::Unpublished;
 use crate::ledger::{self, Entry, State};
 use crate::loaded::LoadedFlow;
 use crate::origin::{self, Before};
+use crate::parts::{self, Parts};
 use crate::rows::row_cause;
 use crate::runs::RecordResult;
 use crate::steps::fetch;
@@ -42,15 +43,23 @@ pub async fn decide_chunk(
     records: &[MappedRecord],
     calls: &Calls,
 ) -> Result<Decided, Failure> {
+    let known = parts::known(engine, flow, records).await?;
     let (open, mut results) = open::split(engine, flow, header, records).await?;
+    for record in records.iter().filter(|one| !known.contains_key(&one.key) && !one.gone) {
+        // Delivered before its variations were remembered.
+        if results.iter().any(|result| result.key == record.key && result.outcome == Outcome::Unchanged) {
+            parts::arrived(engine, flow, record).await?;
+        }
+    }
     if open.is_empty() {
         return Ok((Vec::new(), results));
     }
     let mut refused = refuse_shared_keys(engine, flow, &open).await?;
-    let records: Vec<&MappedRecord> = open.iter().map(|one| one.record).collect();
-    let before = origin::before(engine, flow, &records).await?;
+    let asking: Vec<&MappedRecord> = open.iter().map(|one| one.record).collect();
+    let before = origin::before(engine, flow, &asking).await?;
     let mut asked = Vec::new();
     for (one, before) in open.iter().zip(before) {
+        let left = parts::left(engine, flow, one.record, known.get(&one.record.key), records).await?;
         let fields = match refused.remove(&one.record.key) {
             // Its number belongs to another by now, who is shown.
             Some(_) if one.record.gone => {
@@ -58,8 +67,8 @@ pub async fn decide_chunk(
                 continue;
             }
             Some(cause) => Err(Failure::reject(cause)),
-            None if one.record.gone => hiding(engine, flow, one.record),
-            None => payload(engine, flow, one.record),
+            None if one.record.gone => hiding(engine, flow, one.record, &left),
+            None => payload_without(engine, flow, one.record, &left),
         };
         match fields.and_then(|fields| Ok((super::key_of(one.record)?, fields))) {
             Ok((natural_key, fields)) => {
@@ -198,16 +207,39 @@ fn is_target_of(one: &Open<'_>, existing: &Existing) -> bool {
     target.is_some_and(|target| target.id == existing.id)
 }
 
-/// The native fields by which an article that nobody shall see differs from one that is shown.
-fn hiding(engine: &Engine, flow: &LoadedFlow, record: &MappedRecord) -> Result<Map<String, Value>, Failure> {
-    let mut hidden = payload(engine, flow, record)?;
-    let mut shown = record.clone();
+/// The native fields by which an article that nobody shall see differs from one that is shown; of its variations those of
+/// `left` alone.
+fn hiding(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &MappedRecord,
+    left: &Parts,
+) -> Result<Map<String, Value>, Failure> {
+    let record = if left.is_empty() { record.clone() } else { parts::only(record, left) };
+    let mut hidden = payload(engine, flow, &record)?;
+    let mut shown = record;
     if let Document::Product(product) = &mut shown.document {
         product.published = true;
+        product.variations.iter_mut().for_each(|variation| variation.published = true);
     }
     let shown = payload(engine, flow, &shown)?;
     hidden.retain(|name, value| !value.is_null() && shown.get(name) != Some(value));
+    parts::hiding(&mut hidden, &shown, left);
     Ok(hidden)
+}
+
+/// The native fields of a record, with what hides the variations that have left it.
+fn payload_without(
+    engine: &Engine,
+    flow: &LoadedFlow,
+    record: &MappedRecord,
+    left: &Parts,
+) -> Result<Map<String, Value>, Failure> {
+    let mut fields = payload(engine, flow, record)?;
+    if !left.is_empty() {
+        parts::add(&mut fields, hiding(engine, flow, record, left)?);
+    }
+    Ok(fields)
 }
 
 /// An article that is gone, and that the target does not show, whoever did it: it is not looked at again.
@@ -224,6 +256,7 @@ async fn ended_before(
         gone_at: Some(now),
         ..ledger::without_target(State::Delivered, Outcome::Skipped, Step::Check, header, now)
     };
+    parts::arrived(engine, flow, record).await?;
     ledger::replace(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
     let cause = fetch::told_before(flow.target_facts.name, &record.label);
     Ok(RecordResult::new(&record.key, &record.label, Outcome::Skipped).because(cause))

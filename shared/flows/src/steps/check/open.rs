@@ -15,7 +15,7 @@ use crate::loaded::LoadedFlow;
 use crate::origin::{Before, News};
 use crate::runs::RecordResult;
 use crate::steps::{fetch, settle};
-use crate::{origin, owners, trail, waiting};
+use crate::{origin, owners, parts, trail, waiting};
 
 /// A record that must be decided.
 pub struct Open<'a> {
@@ -89,6 +89,7 @@ pub async fn unchanged(
         owners::own(engine, flow, &natural_key, &record.key, &record.label).await?;
     }
     origin::agree(engine, flow, record).await?;
+    parts::arrived(engine, flow, record).await?;
     waiting::remove(engine, &flow.tenant, &flow.name, &record.key).await?;
     ledger::replace(engine, &flow.tenant, &flow.name, &record.key, one.entry.as_ref(), &entry).await?;
     let result = RecordResult::new(&record.key, &record.label, Outcome::Unchanged);

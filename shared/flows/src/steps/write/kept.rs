@@ -16,7 +16,7 @@ use crate::ledger::{self, Claim, Entry, State};
 use crate::loaded::LoadedFlow;
 use crate::runs::RecordResult;
 use crate::steps::{fetch, settle};
-use crate::{absent, origin, owners, same, trail, waiting};
+use crate::{absent, origin, owners, parts, same, trail, waiting};
 
 /// What became of a chunk.
 pub struct Written<'a> {
@@ -204,6 +204,11 @@ async fn send<'a>(
     if open.is_empty() {
         return Ok(());
     }
+    for one in &open {
+        if let Err(failure) = parts::coming(engine, flow, &one.decision.record).await {
+            return give_back(engine, header, open, &failure, written).await;
+        }
+    }
     let changes: Vec<Change> = open.iter().map(|one| one.change.clone()).collect();
     let sent = match target.send_records(flow.flow.entity, &changes, calls).await {
         Ok(sent) => sent,
@@ -287,6 +292,7 @@ async fn delivered(
         absent::came(engine, flow, &absent::numbers(product)).await?;
     }
     origin::written(engine, flow, record, &sent.id).await?;
+    parts::arrived(engine, flow, record).await?;
     if !record.gone {
         owners::own(engine, flow, &one.decision.natural_key, &record.key, &record.label).await?;
     }
