@@ -126,7 +126,9 @@ async fn says_nothing(pair: &str) {
     }
     let stored = String::from_utf8_lossy(&stored).into_owned();
     assert!(stored.contains("trail") && stored.len() > 100_000, "{pair}: the file of the engine was read");
-    for needle in secrets.iter().chain(&people) {
+    // That of a company may be one of a person; VIES is asked about it.
+    let number = BTreeSet::from(["0123456789".to_owned()]);
+    for needle in secrets.iter().chain(&people).chain(&number) {
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(needle.as_str())).take(3).collect();
         assert!(lines.is_empty(), "{pair}: «{needle}» is in the log: {lines:#?}");
         assert!(!told.contains(needle.as_str()), "{pair}: «{needle}» is in a cause: {told}");

@@ -20,7 +20,7 @@ pub async fn erase(global: &Global, output: Output, args: &Args) -> Result<Exit,
     let place = Place::open(global).await?;
     let erased = erase::erase(&place.engine, &place.tenant, &args.email).await?;
     output.text(&format!(
-        "erased {}, {}, {}, {}, {}, {}",
+        "erased {}, {}, {}, {}, {}, {}, {}",
         count(erased.trail_entries, "entry of the trail", "entries of the trail"),
         count(erased.report_details, "record in reports", "records in reports"),
         count(erased.waiting_labels, "label of a waiting record", "labels of waiting records"),
