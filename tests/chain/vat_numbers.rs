@@ -8,6 +8,7 @@ use koppel_flows::steps::explain::{Explained, explain};
 use koppel_flows::steps::preview;
 use koppel_flows::{config, connections, plan, steps, trail, waiting};
 use koppel_sandbox::Handle;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::world::{Ended, FLOW, World, connections_yaml, yaml};
@@ -34,6 +35,10 @@ fn questions(world: &World) -> u64 {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default().trim()
+}
+
+fn amount(order: &Value) -> Decimal {
+    order["AmountDC"].to_string().trim_matches('"').parse().unwrap()
 }
 
 /// VAT codes of the lines of an order in the books.
@@ -110,8 +115,7 @@ async fn an_invalid_number_is_no_number_and_is_never_free_of_vat_in_silence() {
     assert_eq!(ended.labels(Outcome::Created), ["26"], "{:#?}", ended.by_label);
     assert_eq!(codes(&world, "WC-26"), ["13"]);
     assert_eq!(number_in_books(&world, "WC-26"), "");
-    let order = &world.sales_orders()["WC-26"];
-    assert_eq!(order["AmountDC"].to_string().trim_matches('"').parse::<f64>().unwrap(), 995.0);
+    assert_eq!(amount(&world.sales_orders()["WC-26"]), Decimal::from(995));
     let warning = ended.by_label["26"].warnings[0].to_string();
     assert!(warning.contains("is not valid according to VIES") && !warning.contains(NUMBER), "{warning}");
 }
@@ -289,8 +293,7 @@ async fn a_refund_follows_what_was_decided_for_its_order() {
     assert!(ended.funnel.count(Outcome::Created) >= 1, "{:#?}", ended.by_label);
     let reference = format!("WC-26-R{}", answer["id"]);
     assert_eq!(codes(&world, &reference), ["13"]);
-    let amount = world.sales_orders()[&reference]["AmountDC"].to_string();
-    assert_eq!(amount.trim_matches('"').parse::<f64>().unwrap(), -121.0);
+    assert_eq!(amount(&world.sales_orders()[&reference]), Decimal::from(-121));
     assert_eq!(questions(&world), 1, "nobody was asked again");
 }
 

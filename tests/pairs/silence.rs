@@ -174,7 +174,9 @@ async fn says_nothing(pair: &str) {
     let stored = String::from_utf8_lossy(&stored).into_owned();
     assert!(stored.contains("trail") && stored.len() > 100_000, "{pair}: the file of the engine was read");
     let alerts = ["email", "slack", "sns"].map(|channel| alerts.of(channel)).concat();
-    for needle in secrets.iter().chain(&people) {
+    // That of a company may be one of a person; VIES is asked about it.
+    let number = BTreeSet::from(["0123456789".to_owned()]);
+    for needle in secrets.iter().chain(&people).chain(&number) {
         let loud: Vec<&String> = alerts.iter().filter(|text| text.contains(needle.as_str())).take(2).collect();
         assert!(loud.is_empty(), "{pair}: «{needle}» is in an alert: {loud:#?}");
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(needle.as_str())).take(3).collect();

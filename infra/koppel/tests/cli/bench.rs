@@ -66,7 +66,6 @@ impl Bench {
         EXAMPLE
             .replace("http://127.0.0.1:18081", self.sandbox().woocommerce_url())
             .replace("http://127.0.0.1:18082", self.sandbox().exact_online_url())
-            .replace("http://127.0.0.1:18088", self.sandbox().url("vies"))
     }
 
     /// Writes koppel.yaml.
