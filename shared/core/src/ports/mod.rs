@@ -25,6 +25,6 @@ pub use queue::{Queue, QueueMessage};
 pub use source::{Changed, FetchPage, FetchQuery, Source, Window};
 pub use store::{Condition, Item, Key, Store, StoreError};
 pub use systems::{Consent, Systems};
-pub use target::{Change, CustomerLink, Existing, Found, Picture, Reference, Sent, Target, Wanted};
+pub use target::{Candidate, Change, CustomerLink, Existing, Found, Picture, Reference, Sent, Target, Wanted};
 pub use vault::Vault;
 pub use webhook::{WebhookAdmin, WebhookReceiver};
