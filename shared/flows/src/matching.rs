@@ -73,7 +73,7 @@ pub fn wrong(settings: &CustomerSettings, target: &SystemFacts) -> Vec<Cause> {
         };
         causes.push(said.in_row(ROW));
     }
-    if !settings.r#match.iter().any(|name| field_of(name).is_some()) {
+    if causes.is_empty() && !settings.r#match.iter().any(|name| field_of(name).is_some()) {
         let cause = Cause::new("bad_value", "nothing says how a customer is found for the first time");
         causes.push(cause.advice(format!("add one of {}", known[1..].join(", "))).in_row(ROW));
     }
