@@ -24,7 +24,9 @@ mod plan;
 mod plan_kept;
 mod products;
 mod refunds;
+
 mod reports;
+mod review;
 mod stale;
 mod stock;
 mod vat_numbers;

@@ -11,10 +11,10 @@ use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::source::{Changed, Window};
 use koppel_core::ports::{
-    Budget, Calls, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Period, Picture, Reference,
-    Sent, Source, Systems, Target, VatNumbers, WebhookAdmin, WebhookReceiver,
+    Budget, Calls, Candidate, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Period, Picture,
+    Reference, Sent, Source, Systems, Target, VatNumbers, WebhookAdmin, WebhookReceiver,
 };
-use koppel_core::system::{Lookup, SystemFacts};
+use koppel_core::system::{Lookup, MatchField, SystemFacts};
 
 use crate::gate::{Chaos, Effect};
 
@@ -131,6 +131,15 @@ impl Target for Gated<dyn Target> {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
         self.call(Effect::Target, self.inner.find_customers(emails, calls)).await
+    }
+
+    async fn find_candidates(
+        &self,
+        by: MatchField,
+        values: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Candidate>>, Failure> {
+        self.call(Effect::Target, self.inner.find_candidates(by, values, calls)).await
     }
 
     async fn look_up(

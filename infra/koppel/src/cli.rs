@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::webhook;
 use crate::commands::{
-    alerts, apply, budget, connect, dead_letters, dev, doctor, erase, explain, init, map, plan, rollback, run,
+    alerts, apply, budget, connect, dead_letters, dev, doctor, erase, explain, init, map, plan, review, rollback, run,
     settings, test, trail,
 };
 use crate::error::EXIT_CODES;
@@ -73,6 +73,8 @@ pub enum Command {
     Webhook(webhook::Args),
     /// Show connections, flows, waiting records and queues
     Status,
+    /// Show records whose customer somebody must choose, or choose it
+    Review(review::Args),
     /// Show what is wrong and was told, or test the channels that tell it
     Alerts(alerts::Args),
     /// Show or send again the messages that failed too often

@@ -297,6 +297,31 @@ pub struct CustomerDecision {
     /// The target's customer should be updated when its content changed.
     #[serde(default)]
     pub update: bool,
+    /// How it was recognised.
+    #[serde(default)]
+    pub matched: Matched,
+}
+
+/// How a customer was recognised, and how it is recognised again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Matched {
+    /// A second name of the link: of a customer with a number in the shop, what it is without one.
+    pub alias_hash: Option<String>,
+    /// Keyed hash that names the claim, and whose link it is; empty for that of the link.
+    pub claim_hash: String,
+    /// Keyed hash of the VAT number that was compared; empty when none was.
+    pub vat_hash: String,
+    /// Somebody decided that it is a new one.
+    pub create: bool,
+    /// Customers of the target that it is not, by id.
+    pub not: Vec<String>,
+    /// What an earlier attempt made is told from others with its address by name or postcode.
+    pub confirm: bool,
+    /// Name, for that.
+    pub name: String,
+    /// Postcode, for that.
+    pub postcode: String,
 }
 
 /// Write a chunk of decisions.

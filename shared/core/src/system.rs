@@ -21,6 +21,8 @@ pub struct SystemFacts {
     pub documents: &'static [DocumentType],
     /// Lists whose codes are resolved before writing.
     pub lookups: &'static [Lookup],
+    /// By what its customers can be found.
+    pub customers: CustomerSearch,
     /// Most characters of the natural key of a document; a longer one is rejected, never cut.
     pub reference_max_chars: Option<usize>,
     /// How it computes amounts; `None` for systems that post what they are given.
@@ -48,6 +50,51 @@ impl SystemFacts {
     pub fn posts_amounts(&self, document: Option<DocumentType>) -> bool {
         document == Some(DocumentType::FinancialEntry) || !self.lookups.contains(&Lookup::Item)
     }
+}
+
+/// What a customer can be recognised by, beside the link that is kept of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchField {
+    /// VAT identification number.
+    VatNumber,
+    /// Number at the chamber of commerce.
+    ChamberNumber,
+    /// E-mail address.
+    Email,
+}
+
+impl MatchField {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::VatNumber, Self::ChamberNumber, Self::Email];
+
+    /// Name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VatNumber => "vat_number",
+            Self::ChamberNumber => "chamber_number",
+            Self::Email => "email",
+        }
+    }
+
+    /// As a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::VatNumber => "VAT number",
+            Self::ChamberNumber => "chamber of commerce number",
+            Self::Email => "e-mail address",
+        }
+    }
+}
+
+/// By what the customers of a system can be found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CustomerSearch {
+    /// Fields that can be searched; none for systems that no documents are written to.
+    pub by: &'static [MatchField],
+    /// Every customer with that value is answered, with name and postcode: whoever asks can tell one from several. A
+    /// system without it answers one.
+    pub tells_all: bool,
 }
 
 /// Shop or ERP.

@@ -59,9 +59,16 @@ pub async fn erase(engine: &Engine, tenant: &Tenant, email: &str) -> Result<Eras
         }
     }
     let hash = KeyedHash::open(engine, tenant).await?.of("email", email.as_str());
+    for flow in config.flows.keys() {
+        crate::review::forget(engine, tenant, flow, &hash).await?;
+    }
     for connection in config.connections.keys() {
         let link = links::customer_key(tenant, connection, &hash);
         erased.customer_links += usize::from(remove(engine, &link).await?);
+        // Links under a number of the shop say by a hash whose they are.
+        for key in links::of_person(engine, tenant, connection, &hash).await? {
+            erased.customer_links += usize::from(remove(engine, &key).await?);
+        }
         let claim = links::customer_claim_key(tenant, connection, &hash);
         erased.customer_claims += usize::from(remove(engine, &claim).await?);
     }

@@ -26,6 +26,21 @@ pub struct StoredLink {
     pub content_hash: String,
     /// It was sent: the target has that content. What was only seen came with an order of a customer that was there.
     pub written: bool,
+    /// Keyed hash of the person's address, by which the link is found when the person is erased.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub person: String,
+    /// Keyed hash of the VAT number that was compared.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub vat: String,
+    /// Somebody decided which one it is; the same address alone does not say so of others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub decided: bool,
+    /// Somebody decided that it is a new one, which is not made yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub create: bool,
+    /// Customers of the target that a new one is not, by id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not: Vec<String>,
 }
 
 impl StoredLink {
@@ -63,6 +78,20 @@ pub async fn customers(
     Ok(known)
 }
 
+/// Keys of the links of one person.
+pub async fn of_person(engine: &Engine, tenant: &Tenant, connection: &str, person: &str) -> Result<Vec<Key>, Failure> {
+    let items =
+        crate::items::all(engine, &koppel_core::ports::store::partition(tenant, &["customer", connection]), "").await?;
+    let mut keys = Vec::new();
+    for item in items {
+        let stored: StoredLink = read_required(&item.value)?;
+        if stored.person == person {
+            keys.push(item.key);
+        }
+    }
+    Ok(keys)
+}
+
 /// Remembers a customer.
 pub async fn remember_customer(
     engine: &Engine,
@@ -83,12 +112,12 @@ pub async fn forget(
     tenant: &Tenant,
     connection: &str,
     codes: &[(Lookup, NonEmpty)],
-    customer: Option<&str>,
+    customer: &[&str],
 ) -> Result<(), Failure> {
     for (list, code) in codes {
         engine.store.delete(&reference_key(tenant, connection, *list, code), Condition::Always).await?;
     }
-    if let Some(hash) = customer {
+    for hash in customer {
         engine.store.delete(&customer_key(tenant, connection, hash), Condition::Always).await?;
     }
     Ok(())

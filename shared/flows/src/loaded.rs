@@ -267,6 +267,7 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
     {
         causes.push(at(cause.in_row("schedule")));
     }
+    causes.extend(crate::matching::wrong(&flow.settings.customer, target_facts).into_iter().map(at));
     let lanes = flow.lanes.unwrap_or(target_facts.default_lanes).max(1);
     match (source_rows, target_rows, customer_rows) {
         (Some(source_rows), Some(target_rows), customer_rows) if causes.is_empty() => Ok(Prepared {

@@ -302,6 +302,7 @@ mod tests {
             sends: &[],
             documents: &[],
             lookups: &[Lookup::VatCode, Lookup::Item],
+            customers: koppel_core::system::CustomerSearch::default(),
             reference_max_chars: None,
             rounding: None,
             limits: koppel_core::system::Limits::default(),

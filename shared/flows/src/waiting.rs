@@ -24,6 +24,8 @@ pub enum WaitReason {
     Auth,
     /// Rejected: tried again when configuration changes or the record does.
     Rejected,
+    /// Somebody must decide which customer of the target it is for: see `review`.
+    Review,
 }
 
 /// One record on the list.
@@ -50,8 +52,8 @@ pub struct Waiting {
 impl Waiting {
     /// Its time has come.
     pub fn is_due(&self, now: DateTime<Utc>, config_version: u64) -> bool {
-        let by_change =
-            config_version > self.config_version && matches!(self.reason, WaitReason::Settings | WaitReason::Rejected);
+        let by_change = config_version > self.config_version
+            && matches!(self.reason, WaitReason::Settings | WaitReason::Rejected | WaitReason::Review);
         by_change || self.due_at.is_some_and(|due| due <= now)
     }
 }
@@ -74,6 +76,10 @@ pub async fn put_waiting(
         Failure::Retry { after, .. } => {
             let wait = after.and_then(|a| TimeDelta::from_std(a).ok()).unwrap_or_else(|| back_off(times));
             (WaitReason::Unavailable, Some(now + wait))
+        }
+        // Looked at again now and then: somebody may have tidied up the target meanwhile.
+        Failure::Settings(cause) if cause.code == crate::review::CODE => {
+            (WaitReason::Review, Some(now + back_off(times)))
         }
         Failure::Settings(_) => (WaitReason::Settings, Some(now + back_off(times))),
         // Its flow is stopped until there is consent; then it is due at once.
@@ -138,6 +144,19 @@ pub async fn once_more(engine: &Engine, tenant: &Tenant, flow: &str, record: &Re
     let due = Waiting { due_at: Some(engine.clock.now()), ..waiting };
     put(engine, &key, &due, Condition::Version(item.version), item.expires_at).await?;
     Ok(())
+}
+
+/// Makes a record due at once that waits for a decision.
+pub async fn decided(engine: &Engine, tenant: &Tenant, flow: &str, record: &RecordKey) -> Result<bool, Failure> {
+    let key = key(tenant, flow, record);
+    let Some(item) = engine.store.get(&key).await? else { return Ok(false) };
+    let waiting: Waiting = read_required(&item.value)?;
+    if waiting.reason != WaitReason::Review {
+        return Ok(false);
+    }
+    let due = Waiting { due_at: Some(engine.clock.now()), ..waiting };
+    put(engine, &key, &due, Condition::Version(item.version), item.expires_at).await?;
+    Ok(true)
 }
 
 /// Makes the records due at once that waited for a connection which answers again.

@@ -17,6 +17,7 @@ mod init_wizard;
 pub mod map;
 mod map_test;
 pub mod plan;
+pub mod review;
 pub mod rollback;
 pub mod run;
 mod schema;
@@ -57,6 +58,7 @@ pub async fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Status => status::status(global, output).await,
         Command::DeadLetters(args) => dead_letters::dead_letters(global, output, &args).await,
         Command::Trail(args) => trail::trail(global, output, &args).await,
+        Command::Review(args) => review::review(global, output, &args).await,
         Command::Budget(args) => budget::budget(global, output, &args).await,
         Command::Erase(args) => erase::erase(global, output, &args).await,
         Command::Map(args) => map::map(global, output, &args).await,

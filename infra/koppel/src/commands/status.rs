@@ -139,7 +139,9 @@ async fn show_waiting(place: &Place, output: Output, stored: &StoredConfig) -> R
     for flow in stored.config.flows.keys() {
         let mut records = waiting::list(&place.engine, &place.tenant, flow).await?;
         records.sort_by(|a, b| (a.reason as u8, &a.label).cmp(&(b.reason as u8, &b.label)));
-        for reason in [WaitReason::Auth, WaitReason::Settings, WaitReason::Rejected, WaitReason::Unavailable] {
+        for reason in
+            [WaitReason::Auth, WaitReason::Review, WaitReason::Settings, WaitReason::Rejected, WaitReason::Unavailable]
+        {
             let of_reason: Vec<_> = records.iter().filter(|record| record.reason == reason).collect();
             if of_reason.is_empty() {
                 continue;
@@ -165,6 +167,7 @@ fn told(reason: WaitReason) -> &'static str {
         WaitReason::Unavailable => "because the other side was not to be reached or a limit was used up",
         WaitReason::Settings => "because configuration or master data is missing",
         WaitReason::Auth => "because a connection needs consent",
+        WaitReason::Review => "for a decision: koppel review",
         WaitReason::Rejected => "because they cannot be delivered as they are",
     }
 }

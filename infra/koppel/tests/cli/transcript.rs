@@ -39,6 +39,7 @@ async fn what_is_said_is_what_is_written_down() {
     mistakes_in_the_file(&mut script).await;
     mistakes_in_settings(&mut script).await;
     unknown_article(&mut script).await;
+    customer_not_certain(&mut script).await;
     cents(&mut script).await;
     dead_token(&mut script).await;
     nobody_there(&mut script).await;
@@ -140,6 +141,30 @@ async fn unknown_article(script: &mut Transcript) {
     assert!(status < 300, "{answer}");
     script.run(&bench, &["run", "web-orders", "--id", "61"]);
     script.run(&bench, &["trail", "61"]);
+}
+
+async fn customer_not_certain(script: &mut Transcript) {
+    script.scene("A customer that is not certain");
+    let bench = Bench::connected().await;
+    bench.write(
+        &bench.example().replace("    settings:\n", "    settings:\n      customer: { match: [link, e_mail] }\n"),
+    );
+    script.run(&bench, &["apply"]);
+    for code in ["20071", "20072"] {
+        let account =
+            json!({ "Code": format!("{code:>18}"), "Name": "J. de Vries", "Status": "C", "Email": "jan@example.test" });
+        let (status, answer) = bench.sandbox().exact().inspect("POST", "rows/crm/Accounts", &account);
+        assert!(status < 300, "{answer}");
+    }
+    script.run(&bench, &["plan", "web-orders", "--id", "23"]);
+    script.run(&bench, &["run", "web-orders", "--id", "23", "--id", "24"]);
+    script.run(&bench, &["status"]);
+    script.run(&bench, &["review"]);
+    script.run(&bench, &["review", "23", "--use", "20073"]);
+    script.run(&bench, &["review", "22", "--new"]);
+    script.run(&bench, &["review", "23", "--use", "20072"]);
+    script.run(&bench, &["run", "web-orders", "--id", "23", "--id", "24"]);
+    script.run(&bench, &["review"]);
 }
 
 async fn cents(script: &mut Transcript) {

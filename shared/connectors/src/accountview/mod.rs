@@ -25,7 +25,9 @@ use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::error::nearest;
 use koppel_core::ports::{Key, Store};
-use koppel_core::system::{Limits, Lookup, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding};
+use koppel_core::system::{
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+};
 use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
@@ -48,6 +50,7 @@ pub static FACTS: SystemFacts = SystemFacts {
         Lookup::DefaultCustomer,
     ],
     // Of sales orders; journal pages take twelve, which is checked with the length in the dictionary.
+    customers: CustomerSearch { by: &[MatchField::Email], tells_all: false },
     reference_max_chars: Some(40),
     // How many decimals a price keeps is not known: two are kept by every system.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),

@@ -21,7 +21,9 @@ mod target;
 use koppel_core::Failure;
 use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
-use koppel_core::system::{Limits, Lookup, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding};
+use koppel_core::system::{
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+};
 
 use crate::http::Deps;
 
@@ -43,6 +45,7 @@ pub static FACTS: SystemFacts = SystemFacts {
         Lookup::CostUnit,
         Lookup::DefaultCustomer,
     ],
+    customers: CustomerSearch { by: &[MatchField::Email], tells_all: false },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
     // Amount and VAT of each line are sent, so each line is rounded on its own.
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerLine }),

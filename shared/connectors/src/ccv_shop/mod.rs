@@ -16,7 +16,7 @@ mod target;
 pub mod webhook;
 
 use koppel_core::document::Entity;
-use koppel_core::system::{Limits, RowsFile, Side, SystemFacts, SystemKind};
+use koppel_core::system::{CustomerSearch, Limits, RowsFile, Side, SystemFacts, SystemKind};
 
 pub use source::CcvShopSource;
 pub use target::CcvShopTarget;
@@ -30,6 +30,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     sends: &[Entity::Products, Entity::Stock, Entity::Customers, Entity::Prices],
     documents: &[],
     lookups: &[],
+    customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
     rounding: None,
     // Each resource has its own calls a minute, which the client keeps. How many there are over all is not published: this is

@@ -3,12 +3,12 @@
 //!
 //! Every part is looked for before it is created, so that a repetition after a lost answer adds nothing twice.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::NaiveDateTime;
 use koppel_core::message::CustomerDecision;
-use koppel_core::ports::{Calls, CustomerLink};
+use koppel_core::ports::{Calls, Candidate, CustomerLink};
+use koppel_core::system::MatchField;
 use koppel_core::{Cause, Failure, NonEmpty};
 use serde_json::{Map, Value, json};
 
@@ -20,27 +20,75 @@ const CONTACTS: &str = "crm/Contacts";
 const ADDRESSES: &str = "crm/Addresses";
 
 /// What is read of an account.
-pub(super) const ACCOUNT_SELECT: &str = "ID,Code,Name,Email,Status,Blocked,EndDate,Created";
+pub(super) const ACCOUNT_SELECT: &str =
+    "ID,Code,Name,Email,Status,Blocked,EndDate,Created,Postcode,VATNumber,ChamberOfCommerce";
 const CONTACT_SELECT: &str = "ID,Account,Email,BusinessEmail,FirstName,LastName,EndDate";
 
 /// The fields that an update of an account must leave alone: an unchanged code is refused as «already exists».
 const NOT_IN_UPDATES: [&str; 2] = ["Code", "ID"];
 
-/// Finds customers by e-mail, first on accounts, then on contacts.
+/// Finds customers by e-mail; of several the one that is used when nobody is asked.
 pub(super) async fn find(
     client: &Client,
     emails: &[NonEmpty],
     calls: &Calls,
 ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
+    let found = candidates(client, MatchField::Email, emails, calls).await?;
+    Ok(found.into_iter().filter_map(|(key, found)| Some((key, found.into_iter().next()?.link))).collect())
+}
+
+/// All usable customers with these values, the oldest first. Who is no customer yet is none beside one who is.
+pub(super) async fn candidates(
+    client: &Client,
+    by: MatchField,
+    values: &[NonEmpty],
+    calls: &Calls,
+) -> Result<BTreeMap<NonEmpty, Vec<Candidate>>, Failure> {
+    match by {
+        MatchField::Email => by_email(client, values, calls).await,
+        MatchField::VatNumber => by_number(client, "VATNumber", values, calls).await,
+        MatchField::ChamberNumber => by_number(client, "ChamberOfCommerce", values, calls).await,
+    }
+}
+
+/// By a number on the account. It is asked as it is posted; what people wrote with dots in Exact is not found.
+async fn by_number(
+    client: &Client,
+    field: &str,
+    values: &[NonEmpty],
+    calls: &Calls,
+) -> Result<BTreeMap<NonEmpty, Vec<Candidate>>, Failure> {
+    let literals: Vec<String> = values.iter().map(|value| odata::text(value.as_str())).collect();
+    let rows = client.search(ACCOUNTS, &[field], &literals, ACCOUNT_SELECT, calls).await?;
+    let plain = |text: String| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+    };
+    let mut found = BTreeMap::new();
+    for value in values {
+        let same = |row: &&Value| odata::field(row, field).map(plain).as_deref() == Some(value.as_str());
+        let own = usable(rows.iter().filter(same), client.local_now());
+        if !own.is_empty() {
+            found.insert(value.clone(), own.into_iter().map(|row| candidate(row, None)).collect());
+        }
+    }
+    Ok(found)
+}
+
+/// First on accounts, then on contacts.
+async fn by_email(
+    client: &Client,
+    emails: &[NonEmpty],
+    calls: &Calls,
+) -> Result<BTreeMap<NonEmpty, Vec<Candidate>>, Failure> {
     let today = client.local_now();
     let literals = |emails: &[&NonEmpty]| emails.iter().map(|e| odata::text(e.as_str())).collect::<Vec<_>>();
     let asked: Vec<&NonEmpty> = emails.iter().collect();
     let accounts = client.search(ACCOUNTS, &["Email"], &literals(&asked), ACCOUNT_SELECT, calls).await?;
-    let mut found: BTreeMap<NonEmpty, CustomerLink> = BTreeMap::new();
+    let mut found: BTreeMap<NonEmpty, Vec<Candidate>> = BTreeMap::new();
     for email in emails {
-        let own = accounts.iter().filter(|row| same_email(row, "Email", email));
-        if let Some(best) = best(own, today) {
-            found.insert(email.clone(), link(best));
+        let own = usable(accounts.iter().filter(|row| same_email(row, "Email", email)), today);
+        if !own.is_empty() {
+            found.insert(email.clone(), own.into_iter().map(|row| candidate(row, None)).collect());
         }
     }
     let missing: Vec<&NonEmpty> = emails.iter().filter(|email| !found.contains_key(*email)).collect();
@@ -61,15 +109,28 @@ pub(super) async fn find(
         let theirs: Vec<&Value> =
             contacts.iter().filter(|row| fields.iter().any(|field| same_email(row, field, email))).collect();
         let account_of = |contact: &Value| odata::field(contact, "Account");
-        let candidates =
-            accounts.iter().filter(|account| theirs.iter().any(|c| account_of(c) == odata::field(account, "ID")));
-        if let Some(best) = best(candidates, today) {
-            let id = odata::field(best, "ID");
-            let contact = theirs.iter().find(|c| account_of(c) == id).and_then(|c| odata::field(c, "ID"));
-            found.insert(email.clone(), CustomerLink { contact, ..link(best) });
+        let own = accounts.iter().filter(|account| theirs.iter().any(|c| account_of(c) == odata::field(account, "ID")));
+        let own: Vec<Candidate> = usable(own, today)
+            .into_iter()
+            .map(|account| {
+                let id = odata::field(account, "ID");
+                let contact = theirs.iter().find(|c| account_of(c) == id).and_then(|c| odata::field(c, "ID"));
+                candidate(account, contact)
+            })
+            .collect();
+        if !own.is_empty() {
+            found.insert(email.clone(), own);
         }
     }
     Ok(found)
+}
+
+fn candidate(row: &Value, contact: Option<String>) -> Candidate {
+    Candidate {
+        link: CustomerLink { contact, ..link(row) },
+        name: odata::field(row, "Name").unwrap_or_default(),
+        postcode: odata::field(row, "Postcode").unwrap_or_default(),
+    }
 }
 
 fn same_email(row: &Value, field: &str, email: &NonEmpty) -> bool {
@@ -81,14 +142,22 @@ pub(super) fn ended(row: &Value, today: NaiveDateTime) -> bool {
     odata::local(row, "EndDate").is_some_and(|end| end.date() < today.date())
 }
 
-/// The account to use when several share an address: customers before prospects, then the oldest.
-fn best<'a>(rows: impl Iterator<Item = &'a Value>, today: NaiveDateTime) -> Option<&'a Value> {
-    rows.filter(|row| odata::field(row, "ID").is_some())
+/// The accounts that may be used, the oldest first: customers, or, where there is none, who is no customer yet.
+fn usable<'a>(rows: impl Iterator<Item = &'a Value>, today: NaiveDateTime) -> Vec<&'a Value> {
+    let mut usable: Vec<&Value> = rows
+        .filter(|row| odata::field(row, "ID").is_some())
         .filter(|row| odata::flag(row, "Blocked") != Some(true) && !ended(row, today))
-        .min_by_key(|row| {
-            let created = odata::local(row, "Created");
-            (Reverse(is_customer(row)), created.is_none(), created, odata::field(row, "ID"))
-        })
+        .collect();
+    if usable.iter().any(|row| is_customer(row)) {
+        usable.retain(|row| is_customer(row));
+    }
+    usable.sort_by_key(|row| {
+        let created = odata::local(row, "Created");
+        (created.is_none(), created, odata::field(row, "ID"))
+    });
+    // The same account may come with two questions.
+    usable.dedup_by_key(|row| odata::field(row, "ID"));
+    usable
 }
 
 fn is_customer(row: &Value) -> bool {
@@ -337,15 +406,20 @@ mod tests {
     }
 
     #[test]
-    fn among_several_accounts_the_oldest_active_customer_wins() {
+    fn of_several_accounts_the_oldest_comes_first_and_prospects_do_not_count_beside_a_customer() {
+        let best = |rows: &[Value]| usable(rows.iter(), today()).into_iter().cloned().collect::<Vec<_>>();
         let rows = [
             account("prospect", "P", "/Date(1000)/"),
             account("young", "C", "/Date(3000)/"),
             account("old", "C", "/Date(2000)/"),
         ];
-        assert_eq!(best(rows.iter(), today()).unwrap()["ID"], "old");
-        assert_eq!(best(rows.iter().rev(), today()).unwrap()["ID"], "old");
-        assert_eq!(best(rows[..1].iter(), today()).unwrap()["ID"], "prospect");
+        let ids =
+            |rows: &[Value]| best(rows).iter().map(|row| row["ID"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(ids(&rows), ["old", "young"]);
+        let turned: Vec<Value> = rows.iter().rev().cloned().collect();
+        assert_eq!(ids(&turned), ["old", "young"]);
+        assert_eq!(ids(&rows[..1]), ["prospect"]);
+        assert_eq!(ids(&[rows[2].clone(), rows[2].clone()]), ["old"]);
     }
 
     #[test]
@@ -355,9 +429,9 @@ mod tests {
         let mut over = account("over", "C", "/Date(1)/");
         // 2026-06-14 at midnight, then the 15th itself.
         over["EndDate"] = json!("/Date(1781395200000)/");
-        assert!(best([&blocked, &over].into_iter(), today()).is_none());
+        assert!(usable([&blocked, &over].into_iter(), today()).is_empty());
         over["EndDate"] = json!("/Date(1781481600000)/");
-        assert_eq!(best([&blocked, &over].into_iter(), today()).unwrap()["ID"], "over");
+        assert_eq!(usable([&blocked, &over].into_iter(), today())[0]["ID"], "over");
     }
 
     #[test]

@@ -19,7 +19,9 @@ mod target;
 use koppel_core::Failure;
 use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
-use koppel_core::system::{Limits, Lookup, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding};
+use koppel_core::system::{
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+};
 
 use crate::http::Deps;
 
@@ -37,6 +39,7 @@ pub static FACTS: SystemFacts = SystemFacts {
         DocumentType::FinancialEntry,
     ],
     lookups: &Lookup::ALL,
+    customers: CustomerSearch { by: &MatchField::ALL, tells_all: true },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
     // Prices with four decimals were accepted; tax is computed once per VAT code.
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerVatCode }),

@@ -17,8 +17,8 @@ use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::message::CustomerDecision;
 use koppel_core::ports::target::{Change, Existing, Found, Wanted};
-use koppel_core::ports::{Asked, Calls, CustomerLink, Finding, PERIOD_CLOSED, Reference, Sent, Target};
-use koppel_core::system::Lookup;
+use koppel_core::ports::{Asked, Calls, Candidate, CustomerLink, Finding, PERIOD_CLOSED, Reference, Sent, Target};
+use koppel_core::system::{Lookup, MatchField};
 use koppel_core::{Cause, Failure, NonEmpty};
 use serde_json::{Map, Value};
 
@@ -59,6 +59,15 @@ impl Target for ExactOnline {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
         customers::find(&self.client, emails, calls).await
+    }
+
+    async fn find_candidates(
+        &self,
+        by: MatchField,
+        values: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Candidate>>, Failure> {
+        customers::candidates(&self.client, by, values, calls).await
     }
 
     async fn look_up(

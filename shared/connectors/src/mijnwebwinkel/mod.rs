@@ -16,7 +16,7 @@ pub mod source;
 mod target;
 
 use koppel_core::document::Entity;
-use koppel_core::system::{Limits, RowsFile, Side, SystemFacts, SystemKind};
+use koppel_core::system::{CustomerSearch, Limits, RowsFile, Side, SystemFacts, SystemKind};
 
 pub use source::MijnWebwinkelSource;
 pub use target::MijnWebwinkelTarget;
@@ -31,6 +31,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     sends: &[Entity::Products, Entity::Stock, Entity::Customers],
     documents: &[],
     lookups: &[],
+    customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
     rounding: None,
     // There is a limit for each pair of partner and store; how high it is, nobody says. One call a second is safe.

@@ -21,7 +21,9 @@ use koppel_core::Failure;
 use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::ports::Calls;
-use koppel_core::system::{Limits, Lookup, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding};
+use koppel_core::system::{
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+};
 use tokio::sync::OnceCell;
 
 use crate::http::Deps;
@@ -40,6 +42,7 @@ pub static FACTS: SystemFacts = SystemFacts {
         DocumentType::FinancialEntry,
     ],
     lookups: &Lookup::ALL,
+    customers: CustomerSearch { by: &[MatchField::Email], tells_all: false },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
     // Not documented: two decimals are kept by every ERP, and lines are split where that is too coarse.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),

@@ -15,7 +15,7 @@ pub mod webhook;
 mod weight;
 
 use koppel_core::document::Entity;
-use koppel_core::system::{Limits, RowsFile, Side, SystemFacts, SystemKind};
+use koppel_core::system::{CustomerSearch, Limits, RowsFile, Side, SystemFacts, SystemKind};
 
 pub use source::WooCommerceSource;
 pub use target::WooCommerceTarget;
@@ -29,6 +29,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     sends: &[Entity::Products, Entity::Stock, Entity::Customers, Entity::Prices],
     documents: &[],
     lookups: &[],
+    customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
     rounding: None,
     // WooCommerce itself has no limits; a host that has some answers 429, or the user sets calls_per_minute.

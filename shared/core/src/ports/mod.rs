@@ -27,7 +27,7 @@ pub use source::{Changed, FetchPage, FetchQuery, Source, Window};
 pub use store::{Condition, Item, Key, Store, StoreError};
 pub use systems::{Consent, Systems};
 pub use target::{
-    Change, CustomerLink, Existing, Found, PERIOD_CLOSED, Period, Picture, Reference, Sent, Target, Wanted,
+    Candidate, Change, CustomerLink, Existing, Found, PERIOD_CLOSED, Period, Picture, Reference, Sent, Target, Wanted,
 };
 pub use vat_numbers::VatNumbers;
 pub use vault::Vault;

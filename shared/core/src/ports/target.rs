@@ -12,7 +12,7 @@ use crate::document::{DocumentType, Entity};
 use crate::error::{Cause, Failure};
 use crate::keys::NonEmpty;
 use crate::message::{Action, CustomerDecision};
-use crate::system::Lookup;
+use crate::system::{Lookup, MatchField};
 
 /// A document that the target already has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,17 @@ pub struct CustomerLink {
     /// Delivery addresses that exist: keyed hash of the place → id.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
+}
+
+/// A customer of the target that may be the wanted one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// It.
+    pub link: CustomerLink,
+    /// Its name; empty when the target does not say.
+    pub name: String,
+    /// Postcode of its address; empty when the target does not say.
+    pub postcode: String,
 }
 
 /// Code of the failure that says: the date of the document lies in a period that is closed. Nothing was written.
@@ -162,6 +173,21 @@ pub trait Target: Send + Sync {
         _calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
         Err(cannot_write("a debtor", self.system()))
+    }
+
+    /// All usable customers with these values of a field: numbers in capitals without blanks and dots, addresses in lower
+    /// case. Asked for a whole chunk at once. A target that cannot tell several apart gives the one it would use.
+    async fn find_candidates(
+        &self,
+        by: MatchField,
+        values: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Candidate>>, Failure> {
+        if by != MatchField::Email {
+            return Err(cannot_write(&format!("a search by {}", by.label()), self.system()));
+        }
+        let found = self.find_customers(values, calls).await?;
+        Ok(found.into_iter().map(|(key, link)| (key, vec![Candidate { link, ..Candidate::default() }])).collect())
     }
 
     /// References of codes in a list; codes that the target does not have are absent from the answer.

@@ -93,6 +93,7 @@ fn of_waiting(
         let area = match record.reason {
             WaitReason::Settings => "waiting",
             WaitReason::Rejected => "rejected",
+            WaitReason::Review => "review",
             // A stopped connection has an alert of its own.
             WaitReason::Unavailable if !stopped.contains_key(&flow.to) && !stopped.contains_key(&flow.from) => "parked",
             WaitReason::Unavailable | WaitReason::Auth => continue,
@@ -125,6 +126,12 @@ fn of_group(flow_name: &str, flow: &FlowConfig, area: &str, code: &str, records:
             format!("{it} tried again when it changes in the source or after koppel apply."),
             TimeDelta::zero(),
         ),
+        "review" => (
+            if count == 1 { "waits for a decision" } else { "wait for a decision" },
+            Severity::Warning,
+            format!("{it} delivered by itself as soon as it is decided. Nothing is lost."),
+            TimeDelta::zero(),
+        ),
         _ => (
             "cannot be delivered now",
             Severity::Warning,
@@ -135,7 +142,10 @@ fn of_group(flow_name: &str, flow: &FlowConfig, area: &str, code: &str, records:
     let meanwhile = if count == 1 {
         meanwhile
     } else {
-        meanwhile.replace("itself", "themselves").replace("it changes", "they change")
+        meanwhile
+            .replace("itself", "themselves")
+            .replace("it changes", "they change")
+            .replace("as it is decided", "as they are decided")
     };
     let title = format!("{flow_name}: {count} {noun} {verb}: {first}{more}");
     Alert::new(format!("{area}/{flow_name}/{code}"), severity, title, since)

@@ -210,6 +210,7 @@ fn books() -> SystemFacts {
         sends: &[],
         documents: &[],
         lookups: &[koppel_core::system::Lookup::Item],
+        customers: koppel_core::system::CustomerSearch::default(),
         reference_max_chars: None,
         rounding: None,
         limits: koppel_core::system::Limits::default(),

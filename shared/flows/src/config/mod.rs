@@ -22,8 +22,8 @@ pub use schedule::{Schedule, parse_duration};
 use secrets::open_secrets;
 pub use secrets::{Secrets, resolve_secrets, store_secrets};
 pub use types::{
-    Bundles, ClosedPeriod, Code, Config, ConnectionConfig, CustomerSettings, DefaultCustomer, DefaultCustomerWhen,
-    Filter, FlowConfig, FlowSettings, Rounding, Setting,
+    Bundles, ClosedPeriod, Code, Config, Confirm, ConnectionConfig, CustomerSettings, DefaultCustomer,
+    DefaultCustomerWhen, Filter, FlowConfig, FlowSettings, Rounding, Setting,
 };
 pub(crate) use validate::document_of;
 pub use validate::validate;

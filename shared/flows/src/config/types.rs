@@ -426,11 +426,44 @@ impl Bundles {
 }
 
 /// How customers are kept in the target.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CustomerSettings {
     /// Update a customer that exists when what the shop knows of it has changed.
     pub update: bool,
+    /// What a customer is recognised by, in this order: `link`, `vat_number`, `chamber_number`, `email`.
+    #[serde(skip_serializing_if = "is_usual_match")]
+    pub r#match: Vec<String>,
+    /// What must be the same too when only the e-mail address is.
+    #[serde(skip_serializing_if = "Confirm::is_none")]
+    pub confirm: Confirm,
+}
+
+impl Confirm {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+fn is_usual_match(rules: &[String]) -> bool {
+    rules == ["link", "email"]
+}
+
+impl Default for CustomerSettings {
+    fn default() -> Self {
+        Self { update: false, r#match: vec!["link".into(), "email".into()], confirm: Confirm::None }
+    }
+}
+
+/// What must be the same too when a customer was found by its e-mail address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirm {
+    /// Nothing.
+    #[default]
+    None,
+    /// The name, or the postcode.
+    NameOrPostcode,
 }
 
 /// What happens when the target's own rounding gives another total than was paid.

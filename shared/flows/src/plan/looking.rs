@@ -14,10 +14,10 @@ use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{
-    Asked, Budget, Calls, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Period, Picture,
-    Reference, Sent, Source, Systems, Target, VatNumbers, Wanted, Window,
+    Asked, Budget, Calls, Candidate, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Period,
+    Picture, Reference, Sent, Source, Systems, Target, VatNumbers, Wanted, Window,
 };
-use koppel_core::system::{Lookup, SourceList, SystemFacts};
+use koppel_core::system::{Lookup, MatchField, SourceList, SystemFacts};
 
 /// What the steps have seen on both sides.
 #[derive(Default)]
@@ -154,6 +154,15 @@ impl Target for ReadOnlyTarget {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, CustomerLink>, Failure> {
         self.target.find_customers(emails, calls).await
+    }
+
+    async fn find_candidates(
+        &self,
+        by: MatchField,
+        values: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Candidate>>, Failure> {
+        self.target.find_candidates(by, values, calls).await
     }
 
     async fn look_up(

@@ -137,6 +137,9 @@ async fn decide_chunk(
         match placed.and_then(|placed| decide(engine, flow, record, hash, &references, &customers, placed)) {
             Ok(decision) => decisions.push(decision),
             Err(failure) => {
+                if let Some(order) = order_of(record) {
+                    customers.note_review(engine, flow, &record.key, &Buyer::of(order), &failure).await?;
+                }
                 let result = open::failed(engine, flow, header, record, entry.as_ref(), &failure).await?;
                 results.push(describe(result, record));
             }
@@ -405,13 +408,19 @@ pub(super) async fn forget(
     let codes = references::codes_of(flow, order);
     // Who was blocked on purpose must not get a second account by the back door.
     let blocked = failure.cause().code.contains("blocked");
-    let customer = decision.customer.as_ref().filter(|_| !blocked).map(|customer| customer.key_hash.as_str());
+    let customer: Vec<&str> = decision
+        .customer
+        .iter()
+        .filter(|_| !blocked)
+        .flat_map(|customer| [Some(customer.key_hash.as_str()), customer.matched.alias_hash.as_deref()])
+        .flatten()
+        .collect();
     tracing::info!(
         flow = flow.name,
         record = decision.record.key.as_str(),
         "what was known of the codes and the customer is asked again"
     );
-    crate::links::forget(engine, &flow.tenant, &flow.flow.to, &codes, customer).await
+    crate::links::forget(engine, &flow.tenant, &flow.flow.to, &codes, &customer).await
 }
 
 pub(crate) use canonical::view;

@@ -149,10 +149,13 @@ pub(crate) async fn tell(engine: &Engine, tenant: &Tenant, run: &Run) -> Result<
             let kind = EventKind::RecordsRejected { flow: flow.clone(), run: run.clone(), count: rejected, causes };
             engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
         }
-        let count = parked.min(of(WaitReason::Settings).count() as u64);
-        if count > 0 {
-            let kind = EventKind::RecordsWaiting { flow, run, count, causes: causes(WaitReason::Settings) };
-            engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
+        for reason in [WaitReason::Settings, WaitReason::Review] {
+            let count = parked.min(of(reason).count() as u64);
+            if count > 0 {
+                let (flow, run) = (flow.clone(), run.clone());
+                let kind = EventKind::RecordsWaiting { flow, run, count, causes: causes(reason) };
+                engine.bus.publish(&Event { tenant: tenant.clone(), at, kind }).await?;
+            }
         }
     }
     let kind = EventKind::RunFinished { flow, run: id, funnel: run.funnel.clone() };

@@ -3,6 +3,7 @@
 use koppel_core::document::Entity;
 use koppel_core::outcome::Outcome;
 use koppel_flows::plan::{Amounts, CustomerAct, Plan, PlannedCustomer, PlannedRecord};
+use koppel_flows::runs::RecordResult;
 use serde_json::Value;
 
 use crate::output::style::of_outcome;
@@ -26,8 +27,8 @@ pub fn plan(output: Output, plan: &Plan, full: bool) {
         }
     }
     let left = plan.records.iter().filter(|record| !record.would_be_sent()).map(|record| &record.result);
-    let left = left
-        .filter_map(|result| result.cause.as_ref().map(|cause| (result.label.as_str(), act(result.outcome), cause)));
+    let left =
+        left.filter_map(|result| result.cause.as_ref().map(|cause| (result.label.as_str(), would(result), cause)));
     reasons(output, "Not delivered", left);
     let results = plan.records.iter().map(|record| &record.result);
     let warned =
@@ -67,6 +68,14 @@ fn act(outcome: Outcome) -> &'static str {
     }
 }
 
+/// As [`act`], with what waits for a decision told from what waits by itself.
+fn would(result: &RecordResult) -> &'static str {
+    match &result.cause {
+        Some(cause) if cause.code == koppel_flows::review::CODE => "review",
+        _ => act(result.outcome),
+    }
+}
+
 fn table(plan: &Plan) -> Table {
     let what = match plan.entity {
         Entity::Orders => "order",
@@ -94,7 +103,7 @@ fn table(plan: &Plan) -> Table {
         table.row([
             result.label.as_str().into(),
             result.status.as_str().into(),
-            Cell::coloured(act(result.outcome), of_outcome(result.outcome)),
+            Cell::coloured(would(result), of_outcome(result.outcome)),
             name_of(record).into(),
             result.customer.as_str().into(),
             record.customer.as_ref().map(who).unwrap_or_default().into(),

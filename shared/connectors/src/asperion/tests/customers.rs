@@ -17,6 +17,8 @@ fn decision(update: bool) -> CustomerDecision {
         delivery_key: Some("place".into()),
         content_hash: "c".into(),
         update,
+        matched: Default::default(),
+        matched: Default::default(),
     }
 }
 

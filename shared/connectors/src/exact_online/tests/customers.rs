@@ -37,6 +37,8 @@ fn company() -> CustomerDecision {
         delivery_key: Some("place".into()),
         content_hash: "c".into(),
         update: false,
+        matched: Default::default(),
+        matched: Default::default(),
     }
 }
 

@@ -22,6 +22,8 @@ fn decision(update: bool) -> CustomerDecision {
         delivery_key: None,
         content_hash: "c".into(),
         update,
+        matched: Default::default(),
+        matched: Default::default(),
     }
 }
 

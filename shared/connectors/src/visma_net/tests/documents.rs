@@ -58,6 +58,7 @@ async fn an_order_of_a_new_customer_is_four_calls_and_of_a_known_one_two() {
         delivery_key: Some("place".into()),
         content_hash: "c".into(),
         update: false,
+        matched: Default::default(),
     };
     let link = world.visma.send_customer(&decision, None, &world.calls).await.unwrap();
     let sent =

@@ -1,22 +1,25 @@
-//! Customers of a chunk: known by link, else searched by e-mail, all at once.
+//! Customers of a chunk: known by link, else searched by the rules of the flow, all at once. Who is not certain is left to
+//! a person.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use koppel_core::document::{Address, Customer, Order};
 use koppel_core::error::Failure;
-use koppel_core::keys::{NonEmpty, normalize_email};
-use koppel_core::message::CustomerDecision;
+use koppel_core::keys::{NonEmpty, RecordKey, normalize_email};
+use koppel_core::message::{CustomerDecision, Matched};
 use koppel_core::ports::target::CustomerLink;
-use koppel_core::ports::{Calls, Target};
-use koppel_core::system::Lookup;
+use koppel_core::ports::{Calls, Candidate, Target};
+use koppel_core::system::{Lookup, MatchField};
 use koppel_mapping::{Scope, TracedRow, Value};
 
 use super::references::References;
 use crate::Engine;
 use crate::links::{self, StoredLink};
 use crate::loaded::LoadedFlow;
+use crate::matching::{Identity, Policy};
 use crate::privacy::content_hash;
+use crate::review::{self, Choice};
 use crate::rows::row_cause;
 
 /// Who must exist in the target: the customer of an order, or one of a customer flow.
@@ -59,10 +62,18 @@ pub struct Customers {
     known: BTreeMap<String, StoredLink>,
     /// Those whose link was stored before.
     from_memory: BTreeSet<String>,
+    /// Those of which a person must decide who they are.
+    unclear: BTreeMap<String, Unclear>,
+}
+
+/// Why it is not certain which customer of the target it is, and which ones may be it.
+struct Unclear {
+    why: String,
+    choices: Vec<Choice>,
 }
 
 impl Customers {
-    /// Looks up every one of these.
+    /// Looks up every one of these: first what is kept, then rule by rule, each with one question for all.
     pub async fn resolve(
         engine: &Engine,
         flow: &LoadedFlow,
@@ -70,35 +81,100 @@ impl Customers {
         buyers: &[Buyer<'_>],
         calls: &Calls,
     ) -> Result<Self, Failure> {
-        let mut hashes = BTreeSet::new();
-        let mut emails: BTreeMap<NonEmpty, String> = BTreeMap::new();
+        let policy = Policy::of(&flow.flow.settings.customer);
+        let mut people: BTreeMap<String, (Buyer<'_>, Identity)> = BTreeMap::new();
         for buyer in buyers {
-            let hash = key_hash(flow, buyer);
-            if buyer.fixed.is_none()
-                && let Some(email) = normalize_email(&buyer.customer.email)
-            {
-                emails.insert(email, hash.clone());
-            }
-            hashes.insert(hash);
+            let identity = identity(flow, &policy, buyer);
+            people.entry(identity.key_hash.clone()).or_insert((*buyer, identity));
         }
+        let hashes: BTreeSet<String> =
+            people.values().flat_map(|(_, of)| [Some(of.key_hash.clone()), of.alias_hash.clone()]).flatten().collect();
         let hashes: Vec<String> = hashes.into_iter().collect();
-        let mut known = links::customers(engine, &flow.tenant, &flow.flow.to, &hashes).await?;
-        let from_memory = known.keys().cloned().collect();
-        let unknown: Vec<NonEmpty> =
-            emails.iter().filter(|(_, hash)| !known.contains_key(*hash)).map(|(email, _)| email.clone()).collect();
-        if !unknown.is_empty() {
-            for (email, link) in target.find_customers(&unknown, calls).await? {
-                if let Some(hash) = emails.get(&email) {
-                    known.insert(hash.clone(), StoredLink { link: Some(link), ..StoredLink::default() });
+        let stored = links::customers(engine, &flow.tenant, &flow.flow.to, &hashes).await?;
+        let mut this = Self::default();
+        let mut open: BTreeSet<&String> = BTreeSet::new();
+        let mut doubted: BTreeSet<&String> = BTreeSet::new();
+        for (hash, (buyer, of)) in &people {
+            match stored.get(hash).or_else(|| stored.get(of.alias_hash.as_ref()?)) {
+                Some(known) => {
+                    // It may have another VAT number by now, which may be that of another customer.
+                    if known.link.is_some() && !of.vat_hash.is_empty() && known.vat != of.vat_hash {
+                        doubted.insert(hash);
+                    }
+                    this.known.insert(hash.clone(), known.clone());
+                    this.from_memory.insert(hash.clone());
+                }
+                None if buyer.fixed.is_none() => {
+                    open.insert(hash);
+                }
+                None => {}
+            }
+        }
+        for rule in &policy.rules {
+            let asks =
+                |hash: &&String| open.contains(*hash) || (*rule == MatchField::VatNumber && doubted.contains(*hash));
+            let asked: BTreeMap<&String, NonEmpty> = people
+                .iter()
+                .filter(|(hash, _)| asks(hash))
+                .filter_map(|(hash, (buyer, _))| Some((hash, policy.value(*rule, buyer.customer)?)))
+                .collect();
+            let values: BTreeSet<NonEmpty> = asked.values().cloned().collect();
+            if values.is_empty() {
+                continue;
+            }
+            let values: Vec<NonEmpty> = values.into_iter().collect();
+            let found = target.find_candidates(*rule, &values, calls).await?;
+            for (hash, value) in asked {
+                let Some(found) = found.get(&value).filter(|found| !found.is_empty()) else { continue };
+                if open.remove(hash) {
+                    match policy.choose(*rule, people[hash].0.customer, found) {
+                        Ok(one) => {
+                            this.known
+                                .insert(hash.clone(), StoredLink { link: Some(one.link), ..StoredLink::default() });
+                        }
+                        Err(why) => {
+                            this.unclear.insert(hash.clone(), Unclear { why, choices: review::choices(found) });
+                        }
+                    }
+                } else if let Some(linked) = this.known.get(hash).and_then(|known| known.link.clone())
+                    && found.iter().all(|candidate| candidate.link.id != linked.id)
+                {
+                    let why = "it was linked to one customer, and its VAT number is that of another".to_owned();
+                    let mut may_be = found.clone();
+                    may_be.push(Candidate { link: linked, ..Candidate::default() });
+                    this.unclear.insert(hash.clone(), Unclear { why, choices: review::choices(&may_be) });
                 }
             }
         }
-        Ok(Self { known, from_memory })
+        Ok(this)
     }
 
     /// The customer was known from before.
     pub fn is_from_memory(&self, flow: &LoadedFlow, buyer: &Buyer<'_>) -> bool {
-        self.from_memory.contains(&key_hash(flow, buyer))
+        let policy = Policy::of(&flow.flow.settings.customer);
+        self.from_memory.contains(&identity(flow, &policy, buyer).key_hash)
+    }
+
+    /// Notes for the review list who the customer of a record may be, when that is what it failed with.
+    pub async fn note_review(
+        &self,
+        engine: &Engine,
+        flow: &LoadedFlow,
+        record: &RecordKey,
+        buyer: &Buyer<'_>,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
+        let of = identity(flow, &Policy::of(&flow.flow.settings.customer), buyer);
+        let Some(unclear) = self.unclear.get(&of.key_hash).filter(|_| failure.cause().code == review::CODE) else {
+            return Ok(());
+        };
+        let open = review::Open {
+            key_hash: of.key_hash,
+            person: of.person_hash,
+            vat: of.vat_hash,
+            choices: unclear.choices.clone(),
+        };
+        review::note(engine, &flow.tenant, &flow.name, record, &open).await
     }
 
     /// Decides what the write step does about one customer.
@@ -111,8 +187,12 @@ impl Customers {
         now: DateTime<Utc>,
     ) -> Result<Option<CustomerDecision>, Failure> {
         let Some(rows) = &flow.customer_rows else { return Ok(None) };
-        let key_hash = key_hash(flow, buyer);
-        let stored = self.known.get(&key_hash);
+        let policy = Policy::of(&flow.flow.settings.customer);
+        let of = identity(flow, &policy, buyer);
+        if let Some(unclear) = self.unclear.get(&of.key_hash) {
+            return Err(Failure::settings(review::cause(&unclear.why, &unclear.choices, flow.target_facts.name)));
+        }
+        let stored = self.known.get(&of.key_hash);
         let fixed = buyer.fixed;
         let customer = as_posted(buyer);
         let elsewhere = delivers_elsewhere(&customer, fixed.is_some());
@@ -134,8 +214,19 @@ impl Customers {
             // Also for one that nobody knows yet: until it is written, an order may have created it with other content.
             Updating::Always => stored.is_none_or(|s| !s.has(&hash)),
         };
+        let is_new = stored.is_some_and(|stored| stored.create);
+        let matched = Matched {
+            alias_hash: of.alias_hash,
+            claim_hash: of.person_hash,
+            vat_hash: of.vat_hash,
+            create: is_new,
+            not: stored.map(|stored| stored.not.clone()).unwrap_or_default(),
+            confirm: is_new || !policy.is_by_address(),
+            name: buyer.customer.debtor_name(),
+            postcode: buyer.customer.billing.postcode.clone(),
+        };
         Ok(Some(CustomerDecision {
-            key_hash,
+            key_hash: of.key_hash,
             email: if fixed.is_some() {
                 String::new()
             } else {
@@ -146,6 +237,7 @@ impl Customers {
             payload,
             content_hash: hash,
             update: fixed.is_none() && changed,
+            matched: if fixed.is_some() { Matched::default() } else { matched },
         }))
     }
 }
@@ -175,13 +267,14 @@ pub fn trace(
     Ok(traced.map_err(|error| Failure::reject(row_cause(&error)))?.rows)
 }
 
-/// Persons are known by a keyed hash of their address, fixed debtors by their code.
-fn key_hash(flow: &LoadedFlow, buyer: &Buyer<'_>) -> String {
+/// Fixed debtors are known by their code, everybody else by what the rules of the flow look at.
+fn identity(flow: &LoadedFlow, policy: &Policy, buyer: &Buyer<'_>) -> Identity {
     match buyer.fixed {
-        Some(code) => flow.keyed_hash.of("debtor", code),
-        None => {
-            flow.keyed_hash.of("email", normalize_email(&buyer.customer.email).as_ref().map_or("", NonEmpty::as_str))
+        Some(code) => {
+            let key_hash = flow.keyed_hash.of("debtor", code);
+            Identity { person_hash: key_hash.clone(), key_hash, alias_hash: None, vat_hash: String::new() }
         }
+        None => policy.identity(&flow.keyed_hash, &flow.flow.from, buyer.customer),
     }
 }
 

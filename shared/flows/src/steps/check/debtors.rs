@@ -56,6 +56,8 @@ pub async fn decide_chunk(
         match decide(engine, flow, one.record, customer, one.hash, &references, &customers) {
             Ok(decision) => decisions.push(decision),
             Err(failure) => {
+                let buyer = Buyer::alone(customer);
+                customers.note_review(engine, flow, &one.record.key, &buyer, &failure).await?;
                 results.push(open::failed(engine, flow, header, one.record, one.entry.as_ref(), &failure).await?);
             }
         }

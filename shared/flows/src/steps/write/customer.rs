@@ -6,11 +6,14 @@ use koppel_core::message::{CustomerDecision, Header, Step};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::target::CustomerLink;
 use koppel_core::ports::{Calls, Target};
+use koppel_core::system::MatchField;
 
 use crate::Engine;
 use crate::ledger::{self, Claim, State};
 use crate::links::{self, StoredLink};
 use crate::loaded::LoadedFlow;
+use crate::matching::is_confirmed;
+use crate::review;
 
 /// Delivery addresses that are remembered of one customer.
 const MOST_ADDRESSES: usize = 500;
@@ -26,20 +29,24 @@ pub async fn ensure(
 ) -> Result<CustomerLink, Failure> {
     let connection = &flow.flow.to;
     // Read again: another record of this chunk may have created the customer a moment ago.
-    let hashes = std::slice::from_ref(&wanted.key_hash);
-    let stored = links::customers(engine, &flow.tenant, connection, hashes).await?.remove(&wanted.key_hash);
+    let kept = kept(engine, flow, wanted).await?;
+    let (stored, is_own) = (kept.link, kept.is_own);
     let known = merge(stored.as_ref().and_then(|s| s.link.clone()), wanted.link.clone());
     let current = stored.as_ref().is_some_and(|s| s.has(&wanted.content_hash));
     if let Some(link) = &known
         && has_all(link, wanted)
         && (current || !wanted.update)
     {
-        if stored.is_none() {
-            remember(engine, flow, wanted, link, None, false).await?;
+        let as_kept =
+            |stored: &StoredLink| stored.person == wanted.matched.claim_hash && stored.vat == wanted.matched.vat_hash;
+        if !is_own || stored.as_ref().is_none_or(|stored| stored.link.is_none() || !as_kept(stored)) {
+            remember(engine, flow, wanted, link, stored.as_ref(), false).await?;
         }
         return Ok(link.clone());
     }
-    let key = links::customer_claim_key(&flow.tenant, connection, &wanted.key_hash);
+    // By the address, which customers with and without a number in the shop have: whoever creates one keeps the other waiting.
+    let claimed = if wanted.matched.claim_hash.is_empty() { &wanted.key_hash } else { &wanted.matched.claim_hash };
+    let key = links::customer_claim_key(&flow.tenant, connection, claimed);
     let claim = match ledger::claim(engine, key, header).await? {
         Ok(claim) => claim,
         Err(_) => return Err(ledger::busy_for_a_moment()),
@@ -65,6 +72,25 @@ pub async fn ensure(
     }
 }
 
+/// What is kept of a customer.
+struct Kept {
+    link: Option<StoredLink>,
+    /// Under its own name, not only under the other one.
+    is_own: bool,
+}
+
+async fn kept(engine: &Engine, flow: &LoadedFlow, wanted: &CustomerDecision) -> Result<Kept, Failure> {
+    let hashes: Vec<String> =
+        std::iter::once(wanted.key_hash.clone()).chain(wanted.matched.alias_hash.clone()).collect();
+    let mut known = links::customers(engine, &flow.tenant, &flow.flow.to, &hashes).await?;
+    match known.remove(&wanted.key_hash) {
+        Some(own) => Ok(Kept { link: Some(own), is_own: true }),
+        None => {
+            Ok(Kept { link: wanted.matched.alias_hash.as_ref().and_then(|alias| known.remove(alias)), is_own: false })
+        }
+    }
+}
+
 /// A customer that exists by now.
 struct Made {
     link: CustomerLink,
@@ -84,17 +110,42 @@ async fn create(
     claim: &Claim,
     calls: &Calls,
 ) -> Result<Made, Failure> {
-    let hashes = std::slice::from_ref(&wanted.key_hash);
-    let stored = links::customers(engine, &flow.tenant, &flow.flow.to, hashes).await?.remove(&wanted.key_hash);
+    let stored = kept(engine, flow, wanted).await?.link;
     let mut known = merge(stored.as_ref().and_then(|s| s.link.clone()), wanted.link.clone());
     if known.is_none()
         && claim.search_first
         && let Some(email) = NonEmpty::new(&wanted.email)
     {
-        known = target.find_customers(std::slice::from_ref(&email), calls).await?.remove(&email);
+        known = made_before(flow, target, wanted, &email, calls).await?;
     }
     let link = target.send_customer(wanted, known.as_ref(), calls).await?;
     Ok(Made { link, written: known.is_none() || wanted.update, before: stored })
+}
+
+/// What an earlier attempt has made: it has the address, and is none of those that were there before.
+async fn made_before(
+    flow: &LoadedFlow,
+    target: &dyn Target,
+    wanted: &CustomerDecision,
+    email: &NonEmpty,
+    calls: &Calls,
+) -> Result<Option<CustomerLink>, Failure> {
+    let matched = &wanted.matched;
+    let found = target.find_candidates(MatchField::Email, std::slice::from_ref(email), calls).await?.remove(email);
+    let mut found = found.unwrap_or_default();
+    found.retain(|one| !matched.not.contains(&one.link.id));
+    // A target that does not say names is only asked by address.
+    if matched.confirm && flow.target_facts.customers.tells_all {
+        found.retain(|one| is_confirmed(one, &matched.name, &matched.postcode));
+    }
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.link.clone())),
+        several => {
+            let why = format!("{} customers have its e-mail address", several.len());
+            Err(Failure::settings(review::cause(&why, &review::choices(several), flow.target_facts.name)))
+        }
+    }
 }
 
 /// The link has everything that the document needs.
@@ -131,8 +182,25 @@ async fn remember(
         Some(before) if !written && !before.content_hash.is_empty() => (before.content_hash.clone(), before.written),
         _ => (wanted.content_hash.clone(), written),
     };
-    let stored = StoredLink { link: Some(link), content_hash, written };
-    links::remember_customer(engine, &flow.tenant, &flow.flow.to, &wanted.key_hash, &stored).await
+    let stored = StoredLink {
+        link: Some(link),
+        content_hash,
+        written,
+        person: wanted.matched.claim_hash.clone(),
+        vat: wanted.matched.vat_hash.clone(),
+        decided: before.is_some_and(|before| before.decided),
+        ..StoredLink::default()
+    };
+    let (tenant, connection) = (&flow.tenant, &flow.flow.to);
+    links::remember_customer(engine, tenant, connection, &wanted.key_hash, &stored).await?;
+    // Of one that somebody chose, the same address alone does not say that it is this one.
+    let Some(alias) = wanted.matched.alias_hash.as_ref().filter(|_| !stored.decided) else { return Ok(()) };
+    let other = links::customers(engine, tenant, connection, std::slice::from_ref(alias)).await?.remove(alias);
+    let id_of = |stored: &StoredLink| stored.link.as_ref().map(|link| link.id.clone());
+    if other.is_none_or(|other| other.link.is_none() || id_of(&other) == id_of(&stored)) {
+        links::remember_customer(engine, tenant, connection, alias, &stored).await?;
+    }
+    Ok(())
 }
 
 /// Ends the claim: the claim is only a lock, the link is kept apart.
