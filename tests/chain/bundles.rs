@@ -21,7 +21,8 @@ const REFUNDS: &str = "refunds";
 /// Orders and their refunds, with this policy.
 fn flows(sandbox: &Handle, policy: &str) -> String {
     let orders = yaml(sandbox).replace("    settings:\n", &format!("    settings:\n      bundles: {policy}\n"));
-    let (_, settings) = orders.split_once("    settings:\n").expect("settings");
+    // Refunds follow the flow of their orders, so theirs says nothing of bundles.
+    let (_, settings) = orders.split_once(&format!("bundles: {policy}\n")).expect("settings");
     format!(
         "{orders}  {REFUNDS}:\n    from: shop\n    to: books\n    entity: refunds\n    document: sales-order\n    \
          since: 2026-01-01\n    settings:\n      refund_item: \"DIVERS\"\n{settings}"

@@ -274,3 +274,21 @@ async fn what_shall_be_left_is_left() {
     run_ids(&world, &[&id]).await;
     assert!(is_shown(&world, "JAS-ROOD") && is_shown(&world, "JAS-BLAUW"));
 }
+
+#[tokio::test]
+async fn an_item_that_the_books_have_no_more_or_gave_to_another_is_left_alone() {
+    let world = world(FLOWS).await;
+    let id = coat(&world).await;
+    pass(&world);
+    world.run_flow(FLOW).await;
+    let (blue, red) = (variation(&world, "JAS-BLAUW"), variation(&world, "JAS-ROOD"));
+    put_row(&world, "logistics/Items", &row(&world, "Items", "JAS-BLAUW"), json!({ "Code": "OUD" }));
+    put_row(&world, "logistics/Items", &row(&world, "Items", "JAS-ROOD"), json!({ "FreeTextField_01": "ANDERS" }));
+    for gone in [&blue, &red] {
+        throw_away(&world, &format!("products/{id}/variations/{gone}"));
+    }
+    run_ids(&world, &[&id]).await;
+    assert_eq!(writes(world.sandbox.exact()), Vec::<String>::new());
+    assert!(world.sandbox.exact().documents("Items").iter().all(|item| item["Code"] != "JAS-BLAUW"));
+    assert!(is_shown(&world, "JAS-ROOD") && is_shown(&world, "OUD"));
+}
