@@ -5,7 +5,7 @@
 //! * [`follow`] what an answer makes of an order or a customer
 //!
 //! Only numbers that matter are asked about: those of another member state than the seller's, on an order that stays in the
-//! union and of which something was sold without VAT. A service that is down holds up nothing else. "Unknown" is an answer of
+//! union and was charged no VAT. A service that is down holds up nothing else. "Unknown" is an answer of
 //! its own; the flow's policy says what follows, and none of them is 0 % in silence.
 
 mod ask;
@@ -111,7 +111,7 @@ pub(crate) fn wrong(systems: &dyn koppel_core::ports::Systems, config: &Config, 
 
 /// The number of an order that its VAT depends on.
 pub fn of_order(order: &Order, home: &str) -> Option<VatNumber> {
-    let charged_nothing = order.vat_exempt || order.lines.iter().any(is_free);
+    let charged_nothing = order.vat_exempt || is_free(order);
     let ship_to = order.ship_to().country.as_str();
     let number = VatNumber::read(order.customer.vat_number.as_deref()?, &order.customer.billing.country)?;
     // What leaves the union is free of VAT whoever buys it; Northern Ireland is in it for goods.
@@ -129,9 +129,9 @@ pub fn subject_of(record: &RecordKey, order: &Order, home: &str) -> Option<Subje
     may_be_decided.then_some(subject)
 }
 
-/// Something was sold, and nothing was charged for it.
-fn is_free(line: &koppel_core::document::Line) -> bool {
-    line.rate_percent().is_zero() && !line.net.is_zero()
+/// Something was sold, and no VAT was charged on any of it. A voucher beside goods that were charged is no reverse charge.
+fn is_free(order: &Order) -> bool {
+    order.lines.iter().all(|line| line.rate_percent().is_zero()) && order.lines.iter().any(|line| !line.net.is_zero())
 }
 
 /// The number of a customer that the VAT code of its debtor depends on.
