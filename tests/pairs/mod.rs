@@ -3,6 +3,7 @@
 
 mod books;
 mod examples;
+mod properties;
 mod same_kind;
 mod shops;
 mod silence;
