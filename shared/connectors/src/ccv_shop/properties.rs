@@ -18,6 +18,8 @@ use super::native::{self, decimal, is_yes, list, number, text};
 
 /// A merchant may add some; after this long they are read again.
 const KEPT: TimeDelta = TimeDelta::minutes(15);
+/// One that is not in the list is looked for again after this long: the list may never have it.
+const LOOKED: TimeDelta = TimeDelta::minutes(1);
 
 /// What is done with properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,7 +256,7 @@ impl Properties {
         Ok(named)
     }
 
-    /// All properties, with these unless the shop does not have them.
+    /// All properties; with these, unless the shop does not have them or made them this minute.
     pub async fn lists(
         &self,
         client: &CcvShopClient,
@@ -263,8 +265,8 @@ impl Properties {
     ) -> Result<Arc<Lists>, Failure> {
         let mut kept = self.lists.lock().await;
         if let Some((read, lists)) = kept.as_ref()
-            && client.now() - *read < KEPT
-            && needed.iter().all(|id| lists.by_id(*id).is_some())
+            && (client.now() - *read < LOOKED
+                || (client.now() - *read < KEPT && needed.iter().all(|id| lists.by_id(*id).is_some())))
         {
             return Ok(Arc::clone(lists));
         }
