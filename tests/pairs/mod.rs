@@ -5,6 +5,7 @@ mod books;
 mod channels;
 pub(crate) mod examples;
 mod periods;
+mod properties;
 mod same_kind;
 mod shops;
 mod silence;

@@ -535,6 +535,40 @@ async fn properties_hang_on_products_by_their_group() {
     let values = shown[0]["values"]["collection"].as_array().unwrap();
     assert_eq!((values.len(), values[0]["value"].as_str()), (1, Some("Zuid")));
     assert_eq!(shop.get("productpropertyvalues/").await.code(), "405.10", "there is no list of all values");
+    // Names are there once, folders hold properties, lists hold options.
+    assert_eq!(shop.post("productpropertygroups/", &json!({"name": "kenmerken"})).await.code(), "500.40");
+    assert_eq!(shop.post(&path, &json!({"name": "MERK"})).await.code(), "500.40");
+    assert_eq!(shop.post(&path, &json!({"name": "Onder", "parent": brand})).await.code(), "500.70");
+    let folder = made(&shop, &path, &json!({"name": "Maten", "type": "Group"})).await;
+    made(&shop, &path, &json!({"name": "Hoogte", "parent": folder, "type": "Price"})).await;
+    let of_brand = format!("productproperties/{brand}/productpropertyoptions/");
+    assert_eq!(shop.post(&of_brand, &json!({"name": "x"})).await.code(), "500.70");
+    // A value is of its property's type, and its group is on the product.
+    let value = |product: i64, property: i64, value: &str| json!({"product_id": product, "product_property_id": property, "value": value});
+    for (body, code) in [
+        (value(10, season, "Zomer"), "400.10"),
+        (value(10, season, ""), "400.10"),
+        (value(10, folder, "x"), "500.70"),
+        (value(11, brand, "Noord"), "500.70"),
+        (value(10, 9999, "x"), "500.24"),
+    ] {
+        assert_eq!(shop.post("productpropertyvalues/", &body).await.code(), code, "{body}");
+    }
+    made(&shop, "productpropertyvalues/", &value(10, season, "Winter")).await;
+    // Asked for with its product, in each of the forms that it may have.
+    let expanded = async || {
+        shop.get("products/10/?expand=producttopropertygroups").await.json()["producttopropertygroups"].clone()
+    };
+    assert_eq!(expanded().await["collection"][0]["values"]["collection"].as_array().unwrap().len(), 2);
+    shop.switch(json!({"expanded_properties": "links"}));
+    assert_eq!(expanded().await["collection"][0]["values"], serde_json::Value::Null);
+    shop.switch(json!({"expanded_properties": "address"}));
+    assert!(expanded().await.get("collection").is_none());
+    // What goes takes along what hangs on it.
+    assert_eq!(shop.send("DELETE", &format!("productproperties/{brand}/"), None, &[]).await.status, 204);
+    assert_eq!(shop.get(&format!("productpropertyvalues/{id}/")).await.code(), "500.24");
+    assert_eq!(shop.send("DELETE", &format!("productpropertygroups/{group}/"), None, &[]).await.status, 204);
+    assert!(shop.get("products/10/producttopropertygroups/").await.items().is_empty());
 }
 
 #[tokio::test]

@@ -87,9 +87,17 @@ fn expanded(ctx: &Ctx<'_>, resource: &str, row: &Value, query: &Query) -> Result
     for word in &query.expand {
         let field = if word == "productvariants" { "productvariations" } else { word.as_str() };
         let rows = rows_of(ctx, field, Some((resource, id))).unwrap_or_default();
+        let properties = (field == "producttopropertygroups").then_some(ctx.switches.expanded_properties.as_str());
+        if properties == Some("address") {
+            continue;
+        }
         let mut collection = Vec::new();
         for child in &rows {
-            collection.push(ctx.show(field, child)?);
+            let mut shown = ctx.show(field, child)?;
+            if properties == Some("links") {
+                shown["values"] = Value::Null;
+            }
+            collection.push(shown);
         }
         shown[field] = json!({"href": href(&format!("{resource}/{id}/{field}")), "collection": collection});
     }

@@ -35,6 +35,7 @@ mod people;
 mod photos;
 mod product_write;
 mod products;
+mod properties;
 mod query;
 mod render;
 mod resources;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::metadata::{Kind, Model, metadata};
 use super::resources::{self, Resource};
-use super::{Ctx, SITE, categories, errors, orders, products, shop, variants};
+use super::{Ctx, SITE, categories, errors, orders, products, properties, shop, variants};
 use crate::message::Reply;
 use crate::text::text;
 
@@ -34,7 +34,8 @@ impl Ctx<'_> {
             "products" => products::shown(self, row),
             "attributecombinations" => variants::shown(self, row),
             "categories" => categories::shown(self, row),
-            "producttopropertygroups" => self.with_values(row),
+            "producttopropertygroups" => properties::with_values(self, row),
+            "productpropertyvalues" => properties::shown_value(self, row),
             "productpropertygroups" => with_address_of_properties(row),
             "users" | "invoices" | "returns" => with_href_of_user(row),
             "webshops" => shop::shown(self, row),
@@ -112,21 +113,6 @@ impl Ctx<'_> {
             map.retain(|name, _| own.get(name).is_some() || name == "href");
         }
         Value::Object(map)
-    }
-
-    /// A group of properties on a product, with the values the product has of them.
-    fn with_values(&self, mut row: Value) -> Value {
-        let group = row["product_property_group_id"].as_i64().unwrap_or_default();
-        let of_group = |value: &&Value| {
-            let property = self.store.get("productproperties", &value["product_property_id"].to_string());
-            property.is_some_and(|property| property["property_group_id"] == group)
-        };
-        let product = row["product_id"].as_i64().unwrap_or_default();
-        let values = self.below("productpropertyvalues", "product_id", product);
-        let shown =
-            values.into_iter().filter(of_group).filter_map(|value| self.show("productpropertyvalues", value).ok());
-        row["values"] = json!({"collection": shown.collect::<Vec<_>>()});
-        row
     }
 
     /// The row in the language that was asked for.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::render::same_text;
-use super::{Ctx, check, errors, photos, product_write, variants};
+use super::{Ctx, check, errors, photos, product_write, properties, variants};
 use crate::message::Reply;
 use crate::text::text;
 
@@ -73,17 +73,25 @@ pub(super) fn before_create(ctx: &mut Ctx<'_>, resource: &str, row: &mut Value) 
             let alias = text(row, "name").to_lowercase().replace(' ', "-");
             json!({"position": 1, "show_on_website": true, "parentcategory_id": 0, "description": "", "alias": alias})
         }
-        "brands"
-        | "suppliers"
-        | "conditions"
-        | "packages"
-        | "attributes"
-        | "attributevalues"
-        | "productpropertygroups"
-        | "productproperties"
-        | "productpropertyoptions" => {
+        "brands" | "suppliers" | "conditions" | "packages" | "attributes" | "attributevalues" => {
             check::filled(ctx, row, "name")?;
             if resource == "attributes" { json!({"attribute_type": 1}) } else { json!({}) }
+        }
+        "productpropertygroups" => {
+            properties::check_group(ctx, 0, row)?;
+            json!({})
+        }
+        "productproperties" => {
+            properties::check_property(ctx, 0, row)?;
+            json!({"type": "Text", "description": "", "position": 1})
+        }
+        "productpropertyoptions" => {
+            properties::check_option(ctx, 0, row)?;
+            json!({"position": 1})
+        }
+        "productpropertyvalues" => {
+            properties::check_value(ctx, row)?;
+            json!({})
         }
         "ordernotes" => json!({"note": "", "type": "merchant", "create_date": now}),
         "ordernotifications" => json!({"create_date": now}),
@@ -123,6 +131,10 @@ pub(super) fn before_patch(ctx: &mut Ctx<'_>, resource: &str, id: i64, row: &Val
     match resource {
         "categories" => check_category(ctx, id, row),
         "webhooks" => check_address(ctx, row),
+        "productpropertygroups" => properties::check_group(ctx, id, row),
+        "productproperties" => properties::check_property(ctx, id, row),
+        "productpropertyoptions" => properties::check_option(ctx, id, row),
+        "productpropertyvalues" => properties::check_value(ctx, row),
         _ => Ok(()),
     }
 }
@@ -151,16 +163,13 @@ fn check_address(ctx: &Ctx<'_>, row: &Value) -> Result<(), Reply> {
 /// Rows that go with the one that is gone.
 pub(super) fn after_delete(ctx: &mut Ctx<'_>, resource: &str, row: &Value) {
     let id = row["id"].as_i64().unwrap_or_default();
-    let remove = |ctx: &mut Ctx<'_>, table: &str, field: &str| {
-        let keys: Vec<String> = ctx.below(table, field, id).into_iter().map(|row| row["id"].to_string()).collect();
-        keys.iter().for_each(|key| {
-            ctx.store.delete(table, key);
-        });
-    };
     match resource {
-        "categories" => remove(ctx, "producttocategories", "category_id"),
+        "categories" => remove(ctx, "producttocategories", "category_id", id),
         "productphotos" | "attributecombinationphotos" => photos::gone(ctx, row),
-        "productstaggeredprices" => remove(ctx, "usergroupstaggeredpriceadjustments", "staggeredprice_id"),
+        "productstaggeredprices" => remove(ctx, "usergroupstaggeredpriceadjustments", "staggeredprice_id", id),
+        "productpropertygroups" | "productproperties" | "producttopropertygroups" => {
+            properties::gone(ctx, resource, row)
+        }
         "productattributevalues" => {
             let product = row["product_id"].as_i64().unwrap_or_default();
             variants::regenerate(ctx.store, product);
@@ -175,11 +184,19 @@ pub(super) fn after_delete(ctx: &mut Ctx<'_>, resource: &str, row: &Value) {
                 variants::regenerate(ctx.store, one["product_id"].as_i64().unwrap_or_default());
             }
             if resource == "attributes" {
-                remove(ctx, "attributevalues", "attribute_id");
+                remove(ctx, "attributevalues", "attribute_id", id);
             }
         }
         _ => {}
     }
+}
+
+/// Removes the rows below a row.
+pub(super) fn remove(ctx: &mut Ctx<'_>, table: &str, field: &str, id: i64) {
+    let keys: Vec<String> = ctx.below(table, field, id).into_iter().map(|row| row["id"].to_string()).collect();
+    keys.iter().for_each(|key| {
+        ctx.store.delete(table, key);
+    });
 }
 
 /// What the status of an invoice is called in the shop.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::people::{Delivery, Person};
-use super::{orders, seed_orders, variants};
+use super::{orders, properties, seed_orders, variants};
 use crate::state::Store;
 use crate::text::dec;
 
@@ -284,6 +284,7 @@ fn catalogue(store: &mut Store) {
     }
     value(store, 20, 6, "0");
     value(store, 20, 7, "12.1");
+    properties::fill(store);
     variants::regenerate(store, 16);
     variants::regenerate(store, 20);
     for (product, values, number, stock, active) in [

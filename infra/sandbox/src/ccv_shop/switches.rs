@@ -72,6 +72,16 @@ pub struct Switches {
     pub attribute_types: Vec<String>,
     /// Known values of `ordering_without_stock`.
     pub ordering_without_stock: Vec<String>,
+    /// Names of groups of properties, of properties in a group, and of options of a property are there once.
+    pub unique_property_names: bool,
+    /// A value needs the group of its property on the product first.
+    pub property_value_needs_group: bool,
+    /// `name` or `id`: what stands for an option in the value of a property.
+    pub property_options: String,
+    /// `one` or `list`: options in one value of an OptionCheckbox.
+    pub option_checkbox: String,
+    /// `values`, `links` or `address`: what a product that is expanded by its groups of properties shows of them.
+    pub expanded_properties: String,
     /// A product number is there once, over products and combinations.
     pub unique_product_numbers: bool,
     /// A product in the trash keeps its number.
@@ -157,6 +167,11 @@ impl Default for Switches {
             vatrate: "refuse".into(),
             attribute_types: vec!["option_menu_required".into()],
             ordering_without_stock: vec!["global_setting".into()],
+            unique_property_names: true,
+            property_value_needs_group: true,
+            property_options: "name".into(),
+            option_checkbox: "one".into(),
+            expanded_properties: "values".into(),
             unique_product_numbers: true,
             trash_keeps_number: true,
             product_limit: 100_000,
@@ -201,6 +216,9 @@ impl Switches {
             ("vatrate", &self.vatrate, &["refuse", "accept"][..]),
             ("null_fields", &self.null_fields, &["refuse", "allow"][..]),
             ("stock_on_attribute_product", &self.stock_on_attribute_product, &["ignore", "keep"][..]),
+            ("property_options", &self.property_options, &["name", "id"][..]),
+            ("option_checkbox", &self.option_checkbox, &["one", "list"][..]),
+            ("expanded_properties", &self.expanded_properties, &["values", "links", "address"][..]),
             ("completed_means", &self.completed_means, &["checkout", "status"][..]),
             ("numbers_as_text", &self.numbers_as_text, &["none", "user_id", "all"][..]),
             ("guest_user", &self.guest_user, &["null", "empty"][..]),

@@ -10,6 +10,7 @@ mod diagnose;
 pub mod judge;
 mod marks;
 mod native;
+mod properties;
 mod shop;
 pub mod source;
 mod target;

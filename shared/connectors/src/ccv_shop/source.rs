@@ -32,6 +32,7 @@ use super::client::CcvShopClient;
 use super::diagnose::diagnose;
 use super::marks::Marks;
 use super::native::{self, Around, text};
+use super::properties::Properties;
 use super::shop::{Shop, introduce};
 use crate::http::request::encode;
 use crate::http::{Deps, PageToken};
@@ -64,6 +65,7 @@ pub struct CcvShopSource {
     client: CcvShopClient,
     shop: Shop,
     categories: Categories,
+    properties: Properties,
     marks: Marks,
     look_back: TimeDelta,
     /// Only orders in these; empty for all.
@@ -103,6 +105,7 @@ impl CcvShopSource {
             client: CcvShopClient::new(connection, deps)?,
             shop: Shop::new(connection),
             categories: Categories::default(),
+            properties: Properties::new(connection)?,
             marks: Marks::new(connection, look_back, deps),
             look_back,
             statuses: statuses(connection)?,

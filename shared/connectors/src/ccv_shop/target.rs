@@ -3,7 +3,7 @@
 //! * `find.rs`: what the shop has, as the rows write it
 //! * `products.rs`, `variations.rs`, `stock.rs`, `customers.rs`: one file for what is written
 //! * `groups.rs`: prices for groups of users
-//! * `prices.rs`, `options.rs`, `pictures.rs`: what has to be worked out or resolved first
+//! * `prices.rs`, `options.rs`, `properties.rs`, `pictures.rs`: what has to be worked out or resolved first
 
 mod customers;
 mod find;
@@ -12,6 +12,7 @@ mod options;
 mod pictures;
 mod prices;
 mod products;
+mod properties;
 mod stock;
 mod values;
 mod variations;
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use koppel_core::connection::Connection;
 use koppel_core::document::Entity;
 use koppel_core::error::RetryReason;
-use koppel_core::ports::target::{Change, Existing, cannot_write};
+use koppel_core::ports::target::{Change, Existing, Wanted, cannot_write};
 use koppel_core::ports::{Asked, Calls, Finding, Sent, Target};
 use koppel_core::{Cause, Failure, NonEmpty};
 use tokio::sync::OnceCell;
@@ -31,6 +32,7 @@ use super::FACTS;
 use super::categories::Categories;
 use super::client::CcvShopClient;
 use super::diagnose::diagnose;
+use super::properties::Properties;
 use super::shop::Shop;
 use super::source::who_answers;
 use crate::http::Deps;
@@ -53,6 +55,7 @@ pub struct CcvShopTarget {
     catalogue: Catalogue,
     options: Options,
     pictures: Pictures,
+    properties: Properties,
     users: Users,
     groups: Groups,
     texts: TextLimits,
@@ -70,6 +73,7 @@ impl CcvShopTarget {
             catalogue: Catalogue::default(),
             options: Options::new(connection),
             pictures: Pictures::new(connection, deps),
+            properties: Properties::new(connection)?,
             users: Users::default(),
             groups: Groups::default(),
             texts: TextLimits::of(connection)?,
@@ -98,6 +102,24 @@ impl Target for CcvShopTarget {
             Entity::Prices => self.find_prices(keys, calls).await,
             _ => Err(cannot_write(entity.name(), FACTS.name)),
         }
+    }
+
+    async fn find_wanted(
+        &self,
+        entity: Entity,
+        wanted: &[Wanted<'_>],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        let keys: Vec<NonEmpty> = wanted.iter().map(|one| one.key.clone()).collect();
+        let mut found = self.find_records(entity, &keys, calls).await?;
+        if entity == Entity::Products {
+            for one in wanted {
+                for existing in found.get_mut(one.key).into_iter().flatten() {
+                    self.settle_properties(one.fields, existing, calls).await?;
+                }
+            }
+        }
+        Ok(found)
     }
 
     async fn send_records(&self, entity: Entity, changes: &[Change], calls: &Calls) -> Result<Results, Failure> {

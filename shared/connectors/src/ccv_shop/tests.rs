@@ -102,6 +102,13 @@ impl World {
         CcvShopSource::new(&self.connection, &self.deps).unwrap()
     }
 
+    /// A reader with other options.
+    fn source_with(&self, options: Value) -> CcvShopSource {
+        let mut connection = self.connection.clone();
+        connection.options.extend(options.as_object().cloned().unwrap());
+        CcvShopSource::new(&connection, &self.deps).unwrap()
+    }
+
     fn forward(&self, seconds: i64) {
         self.sandbox.clock().advance(chrono::Duration::seconds(seconds));
     }

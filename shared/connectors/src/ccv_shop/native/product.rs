@@ -3,6 +3,7 @@
 //! * `combinations`: what is sold of it when it has options, each with its own `price` and `choices`; `options`: all choices
 //! * `photos`: its pictures, the main one first
 //! * `category_paths`: names of its categories from the root
+//! * `properties`: what informs about it: each property with its name and value
 //! * `vat_percent`, `currency`, `prices_include_vat`: what its price means
 
 use koppel_core::message::SourceRecord;
@@ -12,15 +13,21 @@ use serde_json::{Value, json};
 
 use super::{collection, decimal, id, is_yes, list, moment, number, text};
 use crate::ccv_shop::categories::Tree;
+use crate::ccv_shop::properties::Property;
 use crate::ccv_shop::shop::ShopFacts;
 
 /// What is asked for with a product.
-pub const CHILDREN: &str = "attributecombinations,productphotos,producttocategories";
+pub const CHILDREN: &str = "attributecombinations,productphotos,producttocategories,producttopropertygroups";
 /// Records a page: with children they are large.
 pub const PAGE: u64 = 100;
 
 /// Makes a source record of a native product that was asked for with its children.
-pub fn record(mut raw: Value, tree: &Tree, shop: &ShopFacts) -> Result<SourceRecord, Failure> {
+pub fn record(
+    mut raw: Value,
+    tree: &Tree,
+    shop: &ShopFacts,
+    properties: &[(Property, String)],
+) -> Result<SourceRecord, Failure> {
     let Some(key) = NonEmpty::new(text(&raw["id"])) else {
         return Err(Failure::reject(Cause::new("product_without_id", "the shop answered a product without an id")));
     };
@@ -35,6 +42,8 @@ pub fn record(mut raw: Value, tree: &Tree, shop: &ShopFacts) -> Result<SourceRec
     let paths =
         category_ids(&raw).into_iter().filter_map(|id| Some(json!({ "id": id.to_string(), "path": tree.path(&id)? })));
     raw["category_paths"] = paths.collect();
+    let property = |(property, value): &(Property, String)| json!({ "name": property.name, "value": value });
+    raw["properties"] = properties.iter().map(property).collect();
     raw["vat_percent"] = json!(shop.percent_of(&raw).map(|percent| percent.normalize().to_string()));
     raw["currency"] = json!(shop.currency);
     raw["prices_include_vat"] = json!(shop.prices_include_vat);

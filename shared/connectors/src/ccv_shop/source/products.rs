@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{CcvShopSource, Token};
 use crate::ccv_shop::native::product::{CHILDREN, PAGE, category_ids, changed_at, record};
+use crate::ccv_shop::properties::Mode;
 use crate::http::PageToken;
 use crate::http::request::encode;
 
@@ -56,6 +57,16 @@ impl CcvShopSource {
         let shop = self.shop.facts(&self.client, calls).await?;
         let needed: BTreeSet<u64> = raws.iter().flat_map(category_ids).collect();
         let tree = self.categories.tree(&self.client, &needed, calls).await?;
-        raws.into_iter().map(|raw| record(raw, &tree, shop)).collect()
+        let mut records = Vec::new();
+        for raw in raws {
+            let properties = if self.properties.mode == Mode::Leave {
+                Vec::new()
+            } else {
+                let own = self.properties.own(&self.client, &raw, calls).await?;
+                self.properties.named(&self.client, &own, calls).await?
+            };
+            records.push(record(raw, &tree, shop, &properties)?);
+        }
+        Ok(records)
     }
 }

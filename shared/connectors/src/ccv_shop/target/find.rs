@@ -257,6 +257,7 @@ impl CcvShopTarget {
             tree,
             shop: self.shop.facts(&self.client, calls).await?,
             pictures: self.pictures.known(&ids).await?,
+            properties: self.properties_of(products, calls).await?,
         })
     }
 }
@@ -266,6 +267,8 @@ struct Around<'a> {
     tree: Arc<Tree>,
     shop: &'a ShopFacts,
     pictures: BTreeMap<u64, Known>,
+    /// Features of each, unless they are left to the shop.
+    properties: BTreeMap<u64, Value>,
 }
 
 impl Around<'_> {
@@ -293,6 +296,9 @@ impl Around<'_> {
         let known = native::id(product).and_then(|id| self.pictures.get(&id));
         let known = known.filter(|known| shown.contains(&known.photo)).map(Known::shown);
         fields.insert("_pictures".into(), known.into_iter().collect());
+        if let Some(properties) = native::id(product).and_then(|id| self.properties.get(&id)) {
+            fields.insert("_properties".into(), properties.clone());
+        }
         let price = decimal(&product["price"]).unwrap_or_default();
         let is_shown = |one: &&Value| is_yes(&one["active"]) || !text(&one["product_number"]).trim().is_empty();
         let variations = combinations(product);

@@ -47,6 +47,7 @@ impl CcvShopTarget {
         // Worked out first: what cannot be shown is refused before anything is written.
         let plan = fields.get("_variations").map(variations::plan).transpose()?;
         let body = self.body(&fields, plan.as_ref(), id.is_none(), calls).await?;
+        self.check_properties(fields.get("_properties"), calls).await?;
         let product = match id {
             Some(id) => {
                 if !body.is_empty() {
@@ -75,6 +76,9 @@ impl CcvShopTarget {
         }
         if let Some(categories) = fields.get("_categories") {
             self.send_categories(product, is_new, categories, calls).await?;
+        }
+        if let Some(properties) = fields.get("_properties") {
+            self.send_properties(product, is_new, properties, calls).await?;
         }
         if let Some(pictures) = fields.get("_pictures") {
             let wanted = list(pictures);

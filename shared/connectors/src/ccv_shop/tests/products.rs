@@ -13,6 +13,10 @@ fn labels(records: &[SourceRecord]) -> Vec<&str> {
     records.iter().map(|record| record.label.as_str()).collect()
 }
 
+fn product_of_features(product: &Product) -> Vec<(&str, &str, bool)> {
+    product.attributes.iter().map(|one| (one.name.as_str(), one.values[0].as_str(), one.varies)).collect()
+}
+
 #[tokio::test]
 async fn products_are_read_with_what_is_sold_of_them() {
     let world = World::new(json!({}), json!({})).await;
@@ -30,7 +34,10 @@ async fn products_are_read_with_what_is_sold_of_them() {
         (Some("12.04".parse().unwrap()), Some(Decimal::from(21)), true)
     );
     assert_eq!(mug.categories[0].path, ["Wonen & koken", "Mokken"]);
-    assert_eq!(product("KOFFIE").vat_percent, Some(Decimal::from(9)));
+    let coffee = product("KOFFIE");
+    assert_eq!(coffee.vat_percent, Some(Decimal::from(9)));
+    let features: Vec<(&str, &str, bool)> = product_of_features(&coffee);
+    assert_eq!(features, [("Inhoud", "250 g", false), ("Land van herkomst", "Colombia", false)]);
     let sign = product("GRAV");
     let prices: Vec<(&str, Option<Decimal>)> =
         sign.variations.iter().map(|one| (one.sku.as_str(), one.price)).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use koppel_core::document::{Customer, Image, LineKind, Order, Product, ProductKind, Refund, StockLevel};
+use koppel_core::document::{Attribute, Customer, Image, LineKind, Order, Product, ProductKind, Refund, StockLevel};
 use koppel_core::system::Side;
 use koppel_mapping::{Checks, FieldCatalogue, Mapping, RowFile, Scope, Value as Mapped, compile};
 use rust_decimal::Decimal;
@@ -184,7 +184,7 @@ fn product(number: &str) -> Product {
     };
     let raws: Vec<Value> = serde_json::from_str(PRODUCTS).unwrap();
     let raw = raws.into_iter().find(|raw| raw["productnumber"] == number).unwrap();
-    read(Entity::Products, &native::product::record(raw, &tree, &shop).unwrap().raw)
+    read(Entity::Products, &native::product::record(raw, &tree, &shop, &[]).unwrap().raw)
 }
 
 #[test]
@@ -257,6 +257,15 @@ fn a_product_is_written_as_the_shop_takes_it() {
     );
     assert_eq!(made["_pictures"], json!([{ "url": "https://a/1.jpg", "version": "1", "name": "Shirt" }]), "one");
     assert_eq!(made["_categories"], json!([["Clothes", "Shirts"]]));
+    // What variations differ by is no property of the product.
+    let feature = |name: &str, varies| Attribute { name: name.into(), values: vec!["Wool".into()], varies };
+    shirt.attributes.push(feature("Material", false));
+    shirt.attributes.push(feature("Yarn", true));
+    let with = write(Entity::Products, "product", &shirt, &json!({}));
+    assert_eq!(
+        (&with["_properties"], &made["_properties"]),
+        (&json!([{ "name": "Material", "values": ["Wool"] }]), &json!([]))
+    );
     assert_eq!(made["_variations"][1]["choices"], json!([{ "name": "Size", "option": "L" }]));
     assert_eq!((&made["taxtariff"], &made["_vat_percent"]), (&json!("normal"), &json!("21")));
 

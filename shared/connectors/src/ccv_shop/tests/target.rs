@@ -11,6 +11,7 @@ use crate::ccv_shop::CcvShopTarget;
 
 mod prices;
 mod products;
+mod properties;
 mod stock;
 mod users;
 
