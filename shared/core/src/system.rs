@@ -23,6 +23,8 @@ pub struct SystemFacts {
     pub lookups: &'static [Lookup],
     /// Most characters of the natural key of a document; a longer one is rejected, never cut.
     pub reference_max_chars: Option<usize>,
+    /// Fields that its documents can be looked for by.
+    pub searched: &'static [SearchFields],
     /// How it computes amounts; `None` for systems that post what they are given.
     pub rounding: Option<RoundingModel>,
     /// Limits to stay under.
@@ -43,10 +45,45 @@ impl SystemFacts {
         self.rows.iter().find(|r| r.side == side && r.entity == entity && r.document == document)
     }
 
+    /// The fields by which a document of this type can be looked for; the usual one first.
+    pub fn search_fields(&self, document: DocumentType) -> &'static [SearchField] {
+        self.searched.iter().find(|one| one.document == document).map_or(&[], |one| one.fields)
+    }
+
     /// The lines of this document are amounts on accounts, without articles: a booking always, and every document of a
     /// system that has no list of items to refer to.
     pub fn posts_amounts(&self, document: Option<DocumentType>) -> bool {
         document == Some(DocumentType::FinancialEntry) || !self.lookups.contains(&Lookup::Item)
+    }
+}
+
+/// The fields by which a document of one type can be looked for; the usual one first.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchFields {
+    /// Type.
+    pub document: DocumentType,
+    /// Fields, as rows name them.
+    pub fields: &'static [SearchField],
+}
+
+/// A field by which documents can be looked for exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchField {
+    /// Name, as rows name it.
+    pub name: &'static str,
+    /// It holds a whole number.
+    pub is_number: bool,
+}
+
+impl SearchField {
+    /// A text.
+    pub const fn text(name: &'static str) -> Self {
+        Self { name, is_number: false }
+    }
+
+    /// A whole number.
+    pub const fn number(name: &'static str) -> Self {
+        Self { name, is_number: true }
     }
 }
 

@@ -12,6 +12,7 @@ mod customers;
 pub mod doctor;
 pub mod engine;
 pub mod erase;
+mod exists_field;
 pub mod hints;
 pub mod items;
 pub mod ledger;

@@ -25,7 +25,9 @@ use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::error::nearest;
 use koppel_core::ports::{Key, Store};
-use koppel_core::system::{Limits, Lookup, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding};
+use koppel_core::system::{
+    Limits, Lookup, RoundingModel, RowsFile, SearchField, SearchFields, Side, SystemFacts, SystemKind, TaxRounding,
+};
 use koppel_core::{Cause, Failure};
 
 use crate::http::Deps;
@@ -49,6 +51,11 @@ pub static FACTS: SystemFacts = SystemFacts {
     ],
     // Of sales orders; journal pages take twelve, which is checked with the length in the dictionary.
     reference_max_chars: Some(40),
+    searched: &[
+        SearchFields { document: DocumentType::SalesOrder, fields: &[SearchField::text("reference")] },
+        SearchFields { document: DocumentType::SalesInvoice, fields: &[SearchField::text("reference")] },
+        SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("reference")] },
+    ],
     // How many decimals a price keeps is not known: two are kept by every system.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // No limit is published. Behind the site stands one machine of the customer, so there is one call at a time.

@@ -21,7 +21,9 @@ use koppel_core::Failure;
 use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::ports::Calls;
-use koppel_core::system::{Limits, Lookup, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding};
+use koppel_core::system::{
+    Limits, Lookup, RoundingModel, RowsFile, SearchField, SearchFields, Side, SystemFacts, SystemKind, TaxRounding,
+};
 use tokio::sync::OnceCell;
 
 use crate::http::Deps;
@@ -41,6 +43,21 @@ pub static FACTS: SystemFacts = SystemFacts {
     ],
     lookups: &Lookup::ALL,
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
+    searched: &[
+        SearchFields {
+            document: DocumentType::SalesOrder,
+            fields: &[SearchField::text("customer.refNo"), SearchField::text("customer.order")],
+        },
+        SearchFields {
+            document: DocumentType::DirectInvoice,
+            fields: &[SearchField::text("customer.refNo"), SearchField::text("customer.order")],
+        },
+        SearchFields {
+            document: DocumentType::SalesInvoice,
+            fields: &[SearchField::text("customerRefNumber"), SearchField::text("externalReference")],
+        },
+        SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("referenceNumber")] },
+    ],
     // Not documented: two decimals are kept by every ERP, and lines are split where that is too coarse.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // The limit of an hour is not published; this is that of a trial client. The first answer tells the real one.
