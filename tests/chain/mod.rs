@@ -10,6 +10,7 @@ pub mod consent;
 mod customers;
 mod doctor;
 mod down;
+mod exists_field;
 mod explain;
 mod faults;
 mod forgotten;

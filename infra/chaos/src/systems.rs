@@ -125,6 +125,16 @@ impl Target for Gated<dyn Target> {
         self.call(Effect::Target, self.inner.find_documents(document, keys, calls)).await
     }
 
+    async fn find_documents_by(
+        &self,
+        document: DocumentType,
+        field: &str,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        self.call(Effect::Target, self.inner.find_documents_by(document, field, keys, calls)).await
+    }
+
     async fn find_customers(
         &self,
         emails: &[NonEmpty],

@@ -25,6 +25,8 @@ pub struct SystemFacts {
     pub customers: CustomerSearch,
     /// Most characters of the natural key of a document; a longer one is rejected, never cut.
     pub reference_max_chars: Option<usize>,
+    /// Fields that its documents can be looked for by.
+    pub searched: &'static [SearchFields],
     /// How it computes amounts; `None` for systems that post what they are given.
     pub rounding: Option<RoundingModel>,
     /// Limits to stay under.
@@ -43,6 +45,11 @@ impl SystemFacts {
     /// The default rows for one side of an entity.
     pub fn rows_for(&self, side: Side, entity: Entity, document: Option<DocumentType>) -> Option<&'static RowsFile> {
         self.rows.iter().find(|r| r.side == side && r.entity == entity && r.document == document)
+    }
+
+    /// The fields by which a document of this type can be looked for; the usual one first.
+    pub fn search_fields(&self, document: DocumentType) -> &'static [SearchField] {
+        self.searched.iter().find(|one| one.document == document).map_or(&[], |one| one.fields)
     }
 
     /// The lines of this document are amounts on accounts, without articles: a booking always, and every document of a
@@ -95,6 +102,36 @@ pub struct CustomerSearch {
     /// Every customer with that value is answered, with name and postcode: whoever asks can tell one from several. A
     /// system without it answers one.
     pub tells_all: bool,
+}
+
+/// The fields by which a document of one type can be looked for; the usual one first.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchFields {
+    /// Type.
+    pub document: DocumentType,
+    /// Fields, as rows name them.
+    pub fields: &'static [SearchField],
+}
+
+/// A field by which documents can be looked for exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchField {
+    /// Name, as rows name it.
+    pub name: &'static str,
+    /// It holds a whole number.
+    pub is_number: bool,
+}
+
+impl SearchField {
+    /// A text.
+    pub const fn text(name: &'static str) -> Self {
+        Self { name, is_number: false }
+    }
+
+    /// A whole number.
+    pub const fn number(name: &'static str) -> Self {
+        Self { name, is_number: true }
+    }
 }
 
 /// Shop or ERP.

@@ -13,6 +13,7 @@ mod customers;
 pub mod doctor;
 pub mod engine;
 pub mod erase;
+mod exists_field;
 pub mod hints;
 pub mod items;
 pub mod ledger;

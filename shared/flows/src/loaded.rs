@@ -222,6 +222,9 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
         own_target.extend(own_customer.drain(..).map(|(path, cell)| (format!("customer.{path}"), cell)));
         own_customer.clone_from(&own_target);
     }
+    if let Err(cause) = crate::exists_field::prepare(&flow, target_facts, document, &mut own_target) {
+        return Err(one(cause));
+    }
     let original_rows = (flow.entity == Entity::Refunds).then(|| {
         let own_original = crate::refunds::split_rows(config, &flow, &mut own_source);
         keep(rows::compile(source_facts, Side::Source, Entity::Orders, None, &own_original, file))

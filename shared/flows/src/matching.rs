@@ -227,21 +227,8 @@ mod tests {
     fn rules_that_a_target_does_not_know_are_refused_with_the_nearest_name() {
         static BY: [MatchField; 1] = [MatchField::Email];
         let target = SystemFacts {
-            id: "books",
-            name: "Books",
-            kind: koppel_core::system::SystemKind::Erp,
-            gets: &[],
-            sends: &[],
-            documents: &[],
-            lookups: &[],
             customers: koppel_core::system::CustomerSearch { by: &BY, tells_all: false },
-            reference_max_chars: None,
-            rounding: None,
-            limits: koppel_core::system::Limits::default(),
-            default_lanes: 1,
-            rows: &[],
-            fields: "",
-            settings: "",
+            ..crate::testing::books()
         };
         let said =
             |text: &str| -> Vec<String> { wrong(&settings(text), &target).iter().map(Cause::to_string).collect() };

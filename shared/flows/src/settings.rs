@@ -294,23 +294,7 @@ mod tests {
         assert!(default_customer(&FlowSettings::default(), &nobody).is_err());
     }
     fn facts() -> SystemFacts {
-        SystemFacts {
-            id: "books",
-            name: "Books",
-            kind: koppel_core::system::SystemKind::Erp,
-            gets: &[],
-            sends: &[],
-            documents: &[],
-            lookups: &[Lookup::VatCode, Lookup::Item],
-            customers: koppel_core::system::CustomerSearch::default(),
-            reference_max_chars: None,
-            rounding: None,
-            limits: koppel_core::system::Limits::default(),
-            default_lanes: 1,
-            rows: &[],
-            fields: "",
-            settings: "",
-        }
+        crate::testing::books()
     }
 
     #[test]

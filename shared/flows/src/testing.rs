@@ -63,3 +63,26 @@ pub fn product_line(net: &str, tax: &str, rate: &str, quantity: &str) -> Line {
 fn number(text: &str) -> Decimal {
     text.parse().unwrap()
 }
+
+/// Facts of books that have VAT codes and items.
+pub fn books() -> koppel_core::system::SystemFacts {
+    use koppel_core::system::{Limits, Lookup, SystemFacts, SystemKind};
+    SystemFacts {
+        id: "books",
+        name: "Books",
+        kind: SystemKind::Erp,
+        gets: &[],
+        sends: &[],
+        documents: &[],
+        lookups: &[Lookup::VatCode, Lookup::Item],
+        customers: koppel_core::system::CustomerSearch::default(),
+        reference_max_chars: None,
+        searched: &[],
+        rounding: None,
+        limits: Limits::default(),
+        default_lanes: 1,
+        rows: &[],
+        fields: "",
+        settings: "",
+    }
+}

@@ -26,7 +26,8 @@ use koppel_core::document::{DocumentType, Entity};
 use koppel_core::error::nearest;
 use koppel_core::ports::{Key, Store};
 use koppel_core::system::{
-    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, SearchField, SearchFields, Side, SystemFacts,
+    SystemKind, TaxRounding,
 };
 use koppel_core::{Cause, Failure};
 
@@ -52,6 +53,11 @@ pub static FACTS: SystemFacts = SystemFacts {
     // Of sales orders; journal pages take twelve, which is checked with the length in the dictionary.
     customers: CustomerSearch { by: &[MatchField::Email], tells_all: false },
     reference_max_chars: Some(40),
+    searched: &[
+        SearchFields { document: DocumentType::SalesOrder, fields: &[SearchField::text("reference")] },
+        SearchFields { document: DocumentType::SalesInvoice, fields: &[SearchField::text("reference")] },
+        SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("reference")] },
+    ],
     // How many decimals a price keeps is not known: two are kept by every system.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // No limit is published. Behind the site stands one machine of the customer, so there is one call at a time.

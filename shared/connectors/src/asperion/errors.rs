@@ -196,7 +196,7 @@ mod tests {
             (200, "{}", "good", "good"),
             (201, "", "good", "good"),
             (200, "<html>Onderhoud</html>", "Unavailable", "OutcomeUnknown"),
-            (400, PROBLEM, "settings query_refused", "reject closed_or_blocked"),
+            (400, PROBLEM, "settings query_refused", "reject period_closed"),
             (422, "{}", "settings query_refused", "reject invalid"),
             (401, "", "auth token_refused", "auth token_refused"),
             (403, "{}", "settings forbidden", "settings forbidden"),

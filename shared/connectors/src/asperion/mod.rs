@@ -22,7 +22,8 @@ use koppel_core::Failure;
 use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::system::{
-    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, SearchField, SearchFields, Side, SystemFacts,
+    SystemKind, TaxRounding,
 };
 
 use crate::http::Deps;
@@ -47,6 +48,10 @@ pub static FACTS: SystemFacts = SystemFacts {
     ],
     customers: CustomerSearch { by: &[MatchField::Email], tells_all: false },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
+    searched: &[
+        SearchFields { document: DocumentType::SalesInvoice, fields: &[SearchField::text("description")] },
+        SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("sourceDocumentNumber")] },
+    ],
     // Amount and VAT of each line are sent, so each line is rounded on its own.
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerLine }),
     // Nothing is published; one call a second, one at a time, is what no server minds.

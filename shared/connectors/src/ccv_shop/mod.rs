@@ -33,6 +33,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     lookups: &[],
     customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
+    searched: &[],
     rounding: None,
     // Each resource has its own calls a minute, which the client keeps. How many there are over all is not published: this is
     // what two of them may have together.

@@ -87,9 +87,12 @@ impl Shape {
         }
     }
 
-    /// `$select` of the search by reference.
-    pub fn search_select(&self) -> String {
-        format!("{},{},{REFERENCE}", self.id, self.numbers.join(","))
+    /// `$select` of the search by a field.
+    pub fn search_select(&self, field: &str) -> String {
+        let mut names = vec![self.id];
+        names.extend(self.numbers.iter().chain([&field]).filter(|name| **name != self.id));
+        names.dedup();
+        names.join(",")
     }
 
     /// The number that a person sees.

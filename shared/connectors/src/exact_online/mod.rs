@@ -20,7 +20,8 @@ use koppel_core::Failure;
 use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::system::{
-    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, SearchField, SearchFields, Side, SystemFacts,
+    SystemKind, TaxRounding,
 };
 
 use crate::http::Deps;
@@ -41,6 +42,36 @@ pub static FACTS: SystemFacts = SystemFacts {
     lookups: &Lookup::ALL,
     customers: CustomerSearch { by: &MatchField::ALL, tells_all: true },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
+    searched: &[
+        SearchFields {
+            document: DocumentType::SalesOrder,
+            fields: &[
+                SearchField::text("YourRef"),
+                SearchField::text("Description"),
+                SearchField::text("PaymentReference"),
+                SearchField::number("OrderNumber"),
+            ],
+        },
+        SearchFields {
+            document: DocumentType::SalesInvoice,
+            fields: &[
+                SearchField::text("YourRef"),
+                SearchField::text("Description"),
+                SearchField::text("PaymentReference"),
+                SearchField::number("OrderNumber"),
+            ],
+        },
+        SearchFields {
+            document: DocumentType::DirectInvoice,
+            fields: &[
+                SearchField::text("YourRef"),
+                SearchField::text("Description"),
+                SearchField::text("PaymentReference"),
+                SearchField::number("OrderNumber"),
+            ],
+        },
+        SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("YourRef")] },
+    ],
     // Prices with four decimals were accepted; tax is computed once per VAT code.
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerVatCode }),
     // Of the ten errors after which Exact blocks an endpoint half are left to others who use the same app.

@@ -22,8 +22,8 @@ use koppel_core::system::{Lookup, MatchField};
 use koppel_core::{Cause, Failure, NonEmpty};
 use serde_json::{Map, Value};
 
-use super::ExactOnline;
 use super::documents::{REFERENCE, Shape};
+use super::{ExactOnline, FACTS};
 use super::{credit, customers, diagnose, lookups, odata};
 
 #[async_trait]
@@ -34,9 +34,31 @@ impl Target for ExactOnline {
         keys: &[NonEmpty],
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        self.find_documents_by(document, REFERENCE, keys, calls).await
+    }
+
+    async fn find_documents_by(
+        &self,
+        document: DocumentType,
+        field: &str,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
         let shape = Shape::of(document);
-        let literals: Vec<String> = keys.iter().map(|key| odata::text(key.as_str())).collect();
-        let mut rows = self.client.search(shape.entity, &[REFERENCE], &literals, &shape.search_select(), calls).await?;
+        let is_number = FACTS.search_fields(document).iter().any(|known| known.name == field && known.is_number);
+        // The value that Exact keeps of each key. What is no number cannot stand in a field of numbers.
+        let stored = |key: &NonEmpty| match is_number {
+            true => key.as_str().parse::<i32>().ok().map(|number| number.to_string()),
+            false => Some(key.as_str().to_owned()),
+        };
+        let wanted: BTreeMap<String, &NonEmpty> = keys.iter().filter_map(|key| Some((stored(key)?, key))).collect();
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let literal = |value: String| if is_number { value } else { odata::text(&value) };
+        let literals: Vec<String> = keys.iter().filter_map(stored).map(literal).collect();
+        let mut rows =
+            self.client.search(shape.entity, &[field], &literals, &shape.search_select(field), calls).await?;
         // Nothing in Exact keeps a reference unique; of several the one with the lowest number was the first.
         rows.sort_by_key(|row| {
             let number = shape.number(row);
@@ -45,9 +67,9 @@ impl Target for ExactOnline {
         let mut found = BTreeMap::new();
         for row in &rows {
             // The database may compare without case, so the exact comparison happens here.
-            let key = odata::field(row, REFERENCE).and_then(NonEmpty::new).filter(|key| keys.contains(key));
+            let key = odata::field(row, field).and_then(|value| wanted.get(&value).copied());
             if let (Some(key), Some(id)) = (key, odata::field(row, shape.id)) {
-                found.entry(key).or_insert_with(|| Found { id, number: shape.number(row) });
+                found.entry(key.clone()).or_insert_with(|| Found { id, number: shape.number(row) });
             }
         }
         Ok(found)

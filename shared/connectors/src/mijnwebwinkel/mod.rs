@@ -33,6 +33,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     lookups: &[],
     customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
+    searched: &[],
     rounding: None,
     // There is a limit for each pair of partner and store; how high it is, nobody says. One call a second is safe.
     limits: Limits {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use koppel_core::document::{DocumentType, Entity};
-use koppel_core::system::{Limits, SystemFacts, SystemKind};
+use koppel_core::system::{Limits, SearchFields, SystemFacts, SystemKind};
 
 use super::SYSTEMS;
 
@@ -84,10 +84,21 @@ fn page() -> String {
     let length =
         |facts: &&SystemFacts| facts.reference_max_chars.map_or("–".into(), |most| format!("{most} characters"));
     row("reference of a document", systems.iter().map(length).collect());
+    row("fields that a document is looked for by", systems.iter().map(|facts| searched(facts)).collect());
     row("limits", systems.iter().map(|facts| limits(&facts.limits)).collect());
     let open = |facts: &&SystemFacts| format!("{} points", unconfirmed(facts));
     row("to confirm on a live account", systems.iter().map(open).collect());
     text
+}
+
+/// The fields of each document, the usual one first.
+fn searched(facts: &SystemFacts) -> String {
+    let fields = |one: &SearchFields| {
+        let names: Vec<String> = one.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+        format!("{}: {}", one.document.name(), names.join(", "))
+    };
+    let all: Vec<String> = facts.searched.iter().map(fields).collect();
+    if all.is_empty() { "–".to_owned() } else { all.join("; ") }
 }
 
 #[test]

@@ -22,7 +22,8 @@ use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::ports::Calls;
 use koppel_core::system::{
-    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, Side, SystemFacts, SystemKind, TaxRounding,
+    CustomerSearch, Limits, Lookup, MatchField, RoundingModel, RowsFile, SearchField, SearchFields, Side, SystemFacts,
+    SystemKind, TaxRounding,
 };
 use tokio::sync::OnceCell;
 
@@ -44,6 +45,21 @@ pub static FACTS: SystemFacts = SystemFacts {
     lookups: &Lookup::ALL,
     customers: CustomerSearch { by: &[MatchField::Email], tells_all: false },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
+    searched: &[
+        SearchFields {
+            document: DocumentType::SalesOrder,
+            fields: &[SearchField::text("customer.refNo"), SearchField::text("customer.order")],
+        },
+        SearchFields {
+            document: DocumentType::DirectInvoice,
+            fields: &[SearchField::text("customer.refNo"), SearchField::text("customer.order")],
+        },
+        SearchFields {
+            document: DocumentType::SalesInvoice,
+            fields: &[SearchField::text("customerRefNumber"), SearchField::text("externalReference")],
+        },
+        SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("referenceNumber")] },
+    ],
     // Not documented: two decimals are kept by every ERP, and lines are split where that is too coarse.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // The limit of an hour is not published; this is that of a trial client. The first answer tells the real one.

@@ -11,7 +11,7 @@ use koppel_core::system::Lookup;
 use koppel_core::{Failure, NonEmpty};
 use serde_json::Value;
 
-use super::{VismaNet, customers, diagnose, documents, kept, lookups};
+use super::{FACTS, VismaNet, customers, diagnose, documents, kept, lookups};
 
 #[async_trait]
 impl Target for VismaNet {
@@ -21,7 +21,18 @@ impl Target for VismaNet {
         keys: &[NonEmpty],
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
-        documents::find(&self.client, &self.documents, &self.search, document, keys, calls).await
+        let usual = FACTS.search_fields(document).first().map_or("", |usual| usual.name);
+        self.find_documents_by(document, usual, keys, calls).await
+    }
+
+    async fn find_documents_by(
+        &self,
+        document: DocumentType,
+        field: &str,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        documents::find(&self.client, &self.documents, &self.search, document, field, keys, calls).await
     }
 
     async fn find_customers(

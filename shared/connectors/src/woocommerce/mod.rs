@@ -31,6 +31,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     lookups: &[],
     customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
+    searched: &[],
     rounding: None,
     // WooCommerce itself has no limits; a host that has some answers 429, or the user sets calls_per_minute.
     limits: Limits {

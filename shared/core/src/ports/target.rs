@@ -166,6 +166,18 @@ pub trait Target: Send + Sync {
         Err(cannot_write(document.name(), self.system()))
     }
 
+    /// As `find_documents`, by one of the fields that the system declares for this type of document. A system that
+    /// declares one has nothing to choose.
+    async fn find_documents_by(
+        &self,
+        document: DocumentType,
+        _field: &str,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        self.find_documents(document, keys, calls).await
+    }
+
     /// Customers by e-mail address (lower case). Asked for a whole chunk at once.
     async fn find_customers(
         &self,

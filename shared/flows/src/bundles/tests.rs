@@ -201,26 +201,6 @@ fn a_refund_follows_its_order() {
     );
 }
 
-fn books() -> SystemFacts {
-    SystemFacts {
-        id: "books",
-        name: "Books",
-        kind: koppel_core::system::SystemKind::Erp,
-        gets: &[],
-        sends: &[],
-        documents: &[],
-        lookups: &[koppel_core::system::Lookup::Item],
-        customers: koppel_core::system::CustomerSearch::default(),
-        reference_max_chars: None,
-        rounding: None,
-        limits: koppel_core::system::Limits::default(),
-        default_lanes: 1,
-        rows: &[],
-        fields: "",
-        settings: "",
-    }
-}
-
 #[test]
 fn refunds_follow_the_flow_of_orders_and_may_not_say_otherwise() {
     let config = |orders: &str, refunds: &str| {
@@ -231,7 +211,7 @@ fn refunds_follow_the_flow_of_orders_and_may_not_say_otherwise() {
         );
         crate::config::parse("koppel.yaml", &yaml).unwrap()
     };
-    let facts = books();
+    let facts = crate::testing::books();
     let of = |orders: &str, refunds: &str| {
         let config = config(orders, refunds);
         let flow = &config.flows["back"];

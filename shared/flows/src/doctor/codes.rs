@@ -16,6 +16,7 @@ use super::year::Year;
 use crate::Engine;
 use crate::config::{Code, FlowSettings};
 use crate::connections;
+use crate::exists_field;
 use crate::loaded::LoadedFlow;
 
 /// A key that no system has: asking for it shows whether asking is allowed.
@@ -57,7 +58,7 @@ pub(super) async fn look(
 async fn asked(flow: &LoadedFlow, target: &dyn Target, calls: &Calls) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let (Some(document), Some(key)) = (flow.flow.document, NonEmpty::new(NOBODY))
-        && let Err(failure) = target.find_documents(document, &[key], calls).await
+        && let Err(failure) = target.find_documents_by(document, exists_field::of(flow, document), &[key], calls).await
     {
         findings.extend(refused(flow, failure));
     }

@@ -148,6 +148,16 @@ impl Target for ReadOnlyTarget {
         self.target.find_documents(document, keys, calls).await
     }
 
+    async fn find_documents_by(
+        &self,
+        document: DocumentType,
+        field: &str,
+        keys: &[NonEmpty],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+        self.target.find_documents_by(document, field, keys, calls).await
+    }
+
     async fn find_customers(
         &self,
         emails: &[NonEmpty],

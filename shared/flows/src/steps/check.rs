@@ -20,6 +20,7 @@ use koppel_core::ports::{Calls, QueueMessage, Target};
 use koppel_mapping::{Scope, TracedRow};
 
 use crate::Engine;
+use crate::exists_field;
 use crate::ledger::{self, Entry, State, Versioned};
 use crate::loaded::{LoadedFlow, Way, flow_of_version};
 use crate::periods::{self, Periods, Placed};
@@ -179,7 +180,11 @@ async fn find_existing(
         .filter(|(_, entry, _)| !is_claimed(entry.as_ref()))
         .filter_map(|(record, ..)| record.document.natural_key())
         .collect();
-    if keys.is_empty() { Ok(BTreeMap::new()) } else { target.find_documents(document, &keys, calls).await }
+    if keys.is_empty() {
+        Ok(BTreeMap::new())
+    } else {
+        target.find_documents_by(document, exists_field::of(flow, document), &keys, calls).await
+    }
 }
 
 fn delivered_before(record: &MappedRecord, entry: &Entry, hash: &str) -> RecordResult {

@@ -19,6 +19,7 @@ use koppel_core::ports::{Calls, Target};
 use serde_json::json;
 
 use crate::Engine;
+use crate::exists_field;
 use crate::ledger::{self, Claim, Entry, State};
 use crate::loaded::{LoadedFlow, Way, flow_of_version};
 use crate::periods::{self, Periods};
@@ -261,7 +262,11 @@ async fn send(
     })?;
     if claim.search_first {
         let key = &decision.natural_key;
-        if let Some(found) = target.find_documents(document, std::slice::from_ref(key), calls).await?.remove(key) {
+        if let Some(found) = target
+            .find_documents_by(document, exists_field::of(flow, document), std::slice::from_ref(key), calls)
+            .await?
+            .remove(key)
+        {
             tracing::info!(
                 flow = flow.name,
                 record = decision.record.key.as_str(),

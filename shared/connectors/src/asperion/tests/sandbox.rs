@@ -369,7 +369,7 @@ async fn refusals_come_with_field_and_words() {
     let payload = world.order(DocumentType::SalesInvoice).await;
     world.sandbox.asperion().set_switches(json!({"closed_until": "2026-06"})).unwrap();
     let failure = world.send(DocumentType::SalesInvoice, &payload, &link).await.unwrap_err();
-    assert_eq!((failure.class(), failure.cause().code.as_str()), ("reject", "closed_or_blocked"));
+    assert_eq!((failure.class(), failure.cause().code.as_str()), ("reject", "period_closed"));
     assert_eq!(failure.cause().place.row.as_deref(), Some("bookperiod"));
     let mut open = payload.clone();
     open["bookperiod"] = json!(7);

@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 
 use super::{CREDIT_NOTE, INVOICE, JOURNAL, Shape, may_be_credit, orders};
 use crate::http::request::encode;
+use crate::visma_net::FACTS;
 use crate::visma_net::client::{Client, List};
 use crate::visma_net::options::DocumentOptions;
 use crate::visma_net::wire;
@@ -28,6 +29,8 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(15);
 const ORDERS_A_PAGE: u32 = 100;
 /// References that are remembered in memory.
 const SEEN_MAX: usize = 50_000;
+/// The customer's own number of an order, which may hold the reference too.
+const CUSTOMER_ORDER: &str = "customer.order";
 /// Most pages of one look.
 const PAGES_MAX: u32 = 200;
 
@@ -48,9 +51,19 @@ pub(in crate::visma_net) async fn find(
     options: &DocumentOptions,
     search: &Search,
     document: DocumentType,
+    field: &str,
     keys: &[NonEmpty],
     calls: &Calls,
 ) -> Result<BTreeMap<NonEmpty, Found>, Failure> {
+    let mut fields = FACTS.search_fields(document).iter().map(|known| known.name);
+    let usual = fields.clone().next();
+    let field = fields.find(|known| *known == field).ok_or_else(|| not_searched(field))?;
+    if options.own_numbers && usual != Some(field) {
+        let message = format!("documents are known by their numbers, so they are not looked for by {field}");
+        let cause = Cause::new("numbers_are_keys", message);
+        let cause = cause.advice("take own_numbers out of the connection, or exists_field out of the flow");
+        return Err(Failure::settings(cause.in_row("settings.exists_field")));
+    }
     let mut found = BTreeMap::new();
     for credit in [false, true] {
         // What gives back is a kind of document of its own; a booking is the same either way.
@@ -72,7 +85,7 @@ pub(in crate::visma_net) async fn find(
                 }
             }
         };
-        let look = Look { client, options, search, calls };
+        let look = Look { client, options, search, field, calls };
         found.extend(look.at(kind, &keys).await?);
     }
     Ok(found)
@@ -88,6 +101,8 @@ struct Look<'a> {
     client: &'a Client,
     options: &'a DocumentOptions,
     search: &'a Search,
+    /// The field that holds the reference.
+    field: &'static str,
     calls: &'a Calls,
 }
 
@@ -132,9 +147,9 @@ impl Look<'_> {
         Ok(same.then(|| Found { id, number: number.to_owned() }))
     }
 
-    /// The document with this reference among what a filter gives. Two fields may hold it: both are shown in one box.
+    /// The document with this reference among what a filter gives. Both fields may hold it: they are shown in one box.
     async fn by_filter(&self, shape: &Shape, reference: &str) -> Result<Option<Found>, Failure> {
-        let list = List::of(shape.read, shape.endpoint).with("customerRefNumber", reference);
+        let list = List::of(shape.read, shape.endpoint).with(self.field, reference);
         for number in 1..=PAGES_MAX {
             let page = self.client.page(&list, number, self.calls).await?;
             let has = |row: &&Value| {
@@ -162,7 +177,7 @@ impl Look<'_> {
         };
         // One look at a time: the others wait for what it brings.
         let mut all = self.search.0.lock().await;
-        let seen = all.entry(name.to_owned()).or_default();
+        let seen = all.entry(format!("{name} {}", self.field)).or_default();
         let now = self.client.now();
         let window = now - TimeDelta::days(i64::from(self.options.search_days));
         let since = seen.until.map_or(window, |until| until.max(window));
@@ -212,8 +227,8 @@ impl Look<'_> {
         for index in 0..PAGES_MAX {
             let page = self.client.order_page(&list, index, ORDERS_A_PAGE, self.calls).await?;
             for row in &page.rows {
-                let (Some(reference), Some(number)) = (wire::field(row, "customerRefNo"), wire::field(row, "orderId"))
-                else {
+                let reference = if self.field == CUSTOMER_ORDER { "customerOrder" } else { "customerRefNo" };
+                let (Some(reference), Some(number)) = (wire::field(row, reference), wire::field(row, "orderId")) else {
                     continue;
                 };
                 let one = Found { id: format!("{order_type}/{number}"), number };
@@ -244,6 +259,11 @@ impl Look<'_> {
         }
         Ok(found)
     }
+}
+
+fn not_searched(field: &str) -> Failure {
+    let cause = Cause::new("not_searchable", format!("Visma Net cannot look for this document by «{field}»"));
+    Failure::settings(cause.advice("correct exists_field of the flow").in_row("settings.exists_field"))
 }
 
 fn too_many(what: &str) -> Failure {

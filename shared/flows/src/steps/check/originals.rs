@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::{open, order_of};
 use crate::Engine;
+use crate::exists_field;
 use crate::ledger::{self, State, Versioned};
 use crate::loaded::LoadedFlow;
 use crate::refunds::{self, WAITS_FOR_ORDER};
@@ -81,7 +82,7 @@ impl Originals {
             let asked: Vec<NonEmpty> =
                 asked.iter().filter(|key| !known.there.contains(key.as_str())).cloned().collect();
             if !asked.is_empty() {
-                let found = target.find_documents(document, &asked, calls).await?;
+                let found = target.find_documents_by(document, exists_field::of(flow, document), &asked, calls).await?;
                 known.there.extend(found.into_keys().map(String::from));
             }
         }
