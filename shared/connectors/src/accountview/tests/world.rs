@@ -119,7 +119,6 @@ pub fn company() -> CustomerDecision {
         content_hash: "c".into(),
         update: false,
         matched: Default::default(),
-        matched: Default::default(),
     }
 }
 

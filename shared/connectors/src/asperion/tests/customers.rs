@@ -18,7 +18,6 @@ fn decision(update: bool) -> CustomerDecision {
         content_hash: "c".into(),
         update,
         matched: Default::default(),
-        matched: Default::default(),
     }
 }
 

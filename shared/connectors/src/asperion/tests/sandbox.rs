@@ -140,7 +140,6 @@ fn company() -> CustomerDecision {
         content_hash: "c".into(),
         update: false,
         matched: Default::default(),
-        matched: Default::default(),
     }
 }
 

@@ -122,7 +122,6 @@ fn company() -> CustomerDecision {
         content_hash: "c".into(),
         update: false,
         matched: Default::default(),
-        matched: Default::default(),
     }
 }
 
