@@ -11,4 +11,5 @@ pub mod http;
 pub mod mijnwebwinkel;
 pub mod registry;
 pub mod visma_net;
+mod wall_clock;
 pub mod woocommerce;
