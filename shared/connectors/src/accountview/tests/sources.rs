@@ -109,6 +109,16 @@ async fn only_what_changed_since_then_is_read_however_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn what_changes_when_an_hour_comes_for_the_second_time_is_read() {
+    let world = World::new(json!({"refresh_days": 365}), json!({})).await;
+    // Ten to three by the time of summer; a quarter of an hour later it is five past two.
+    world.sandbox.clock().set(at("2026-10-25T01:05:00Z"));
+    world.inspector().inspect("POST", "rows/ARTICLE/KOFFIE", &json!({"ART_DESC1": "Koffie"}));
+    let records = fetch(&world.av, &world, Entity::Products, "2026-10-25T00:50:00Z").await;
+    assert_eq!(keys(&records), ["KOFFIE"]);
+}
+
+#[tokio::test]
 async fn articles_of_one_parent_are_one_product_by_code_or_by_field() {
     let world = World::new(json!({}), json!({})).await;
     world.inspector().add_catalogue().unwrap();

@@ -1,6 +1,7 @@
 //! Debtors as customers. They carry the moment of their last change, but no filter on it is known: all pages are read,
 //! and what did not change since then is passed over here.
 
+use chrono_tz::Europe::Amsterdam;
 use koppel_core::Failure;
 use koppel_core::NonEmpty;
 use koppel_core::keys::RecordKey;
@@ -12,12 +13,13 @@ use super::articles::Token;
 use crate::asperion::customers::DEBTORS;
 use crate::asperion::{Asperion, native};
 use crate::http::PageToken;
+use crate::wall_clock;
 
 /// One page of debtors that changed.
 pub(super) async fn page(asperion: &Asperion, query: &FetchQuery, calls: &Calls) -> Result<FetchPage, Failure> {
     let link = query.page.as_deref().map(PageToken::unpack::<Token>).transpose()?.map(|token| token.link);
     let (rows, next) = asperion.client.page(DEBTORS, &[], link.as_deref(), calls).await?;
-    let since = native::wall_clock(query.since);
+    let since = wall_clock::asked(Amsterdam, query.since);
     // One without a date may have changed at any time.
     let changed = |row: &&Value| native::local(row, "dateLastChange").is_none_or(|at| at >= since);
     let records = rows.iter().filter(changed).filter_map(|row| record(asperion, row)).collect();

@@ -184,3 +184,19 @@ async fn only_debtors_that_changed_since_then_come_and_the_classification_is_the
         page.records.iter().map(|record| canonical(Entity::Customers, &record.raw)["price_class"].clone()).collect();
     assert_eq!(classes, [json!("wholesale"), json!("Anders")]);
 }
+
+#[tokio::test]
+async fn a_debtor_that_changed_when_an_hour_came_for_the_second_time_is_read() {
+    let world = World::with(json!({}), |_| {
+        list(json!([
+            {"id":1,"customerNumber":"1","name":"Before","emailAddress":"b@example.test","dateLastChange":"2026-10-25T01:40:00"},
+            {"id":2,"customerNumber":"2","name":"Again","emailAddress":"a@example.test","dateLastChange":"2026-10-25T02:05:00"},
+        ]))
+    })
+    .await;
+    // Ten to three by the time of summer; a quarter of an hour later it was five past two.
+    let query = FetchQuery { entity: Entity::Customers, since: "2026-10-25T00:50:00Z".parse().unwrap(), page: None };
+    let page = world.asperion.fetch_page(&query, &world.calls).await.unwrap();
+    let labels: Vec<&str> = page.records.iter().map(|record| record.label.as_str()).collect();
+    assert_eq!(labels, ["2"]);
+}

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use koppel_core::error::RetryReason;
+use koppel_core::ports::Clock;
 
 use super::*;
 use crate::ccv_shop::auth::date;
@@ -87,6 +88,37 @@ async fn keys_that_are_refused_though_the_clocks_agree_are_not_tried_again() {
     let failure = client(&server.url, json!({})).page("orders", &[], 0, 10, &Calls::default()).await.unwrap_err();
     assert!(matches!(&failure, Failure::Auth(_)) && failure.to_string().contains("API app"), "{failure}");
     assert_eq!(server.take().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_was_signed_long_before_it_went_out_is_signed_anew_and_says_nothing_of_the_keys() {
+    // The first so many calls wait for seven minutes between signing and sending; the shop takes five.
+    for (late, made) in [(1, Ok(2)), (5, Err(2))] {
+        let (clock, _, deps) = world();
+        let (theirs, waits) = (clock.clone(), AtomicUsize::new(late));
+        let server = TestServer::start(move |seen| {
+            if waits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                theirs.forward(420);
+            }
+            let (now, told) = (theirs.now(), seen.header("x-date").unwrap().parse::<chrono::DateTime<chrono::Utc>>());
+            let old = (now - told.unwrap()).num_minutes() >= 5;
+            let reply = if old { error(401, "401.10") } else { page(seen, &[]) };
+            reply.header("Date", now.to_rfc2822().replace("+0000", "GMT"))
+        })
+        .await;
+        let client = CcvShopClient::new(&connection(&server.url, json!({})), &deps).unwrap();
+        let result = client.page("orders", &[], 0, 10, &Calls::default()).await;
+        let calls = server.take().len();
+        let is_retry =
+            |failure: &Failure| matches!(failure, Failure::Retry { cause, .. } if cause.code == "signed_too_early");
+        match result {
+            Ok(_) => assert_eq!(Ok(calls), made),
+            Err(failure) => {
+                assert!(is_retry(&failure), "{failure:?}");
+                assert_eq!(Err(calls), made);
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,7 @@
 //! A row version is never kept between two runs: each run asks for the one that belongs to its moment. So nothing goes
 //! wrong when a division is moved and all row versions begin anew, except for a run that is on its way right then.
 
-use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
 use koppel_core::ports::Calls;
 use koppel_core::{Cause, Failure};
 use serde_json::Value;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use super::Client;
 use crate::exact_online::odata;
 use crate::http::Request;
+use crate::wall_clock;
 
 /// Before the first row: everything there is.
 pub(in crate::exact_online) const FROM_THE_START: i64 = 1;
@@ -72,10 +72,9 @@ impl Client {
         Ok(SyncPage { rows: rows.into_iter().cloned().collect(), last, more })
     }
 
-    /// The clock on the wall of the site, and an hour less around the hour that comes twice in autumn: what is changed when it
-    /// comes for the second time bears a time that seems to lie before a moment of the first.
+    /// The clock on the wall of the site, as it is asked for what changed since a moment.
     pub(in crate::exact_online) fn wall_clock(&self, moment: DateTime<Utc>) -> NaiveDateTime {
-        wall_clock(self.zone, moment)
+        wall_clock::asked(self.zone, moment)
     }
 
     /// The moment of a time on the wall of the site. Of the hour that comes twice the earlier one.
@@ -89,37 +88,7 @@ impl Client {
     }
 }
 
-fn wall_clock(zone: Tz, moment: DateTime<Utc>) -> NaiveDateTime {
-    let offset = |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
-    let hour = TimeDelta::hours(1);
-    let comes_twice = offset(moment + hour) < offset(moment) || offset(moment) < offset(moment - hour);
-    moment.with_timezone(&zone).naive_local() - if comes_twice { hour } else { TimeDelta::zero() }
-}
-
 /// A 64-bit number, which may come as text.
 fn number(row: &Value, name: &str) -> Option<i64> {
     odata::field(row, name)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono_tz::Europe::Amsterdam;
-
-    use super::*;
-
-    #[test]
-    fn in_the_hour_that_comes_twice_nothing_seems_to_lie_before_what_is_asked_for() {
-        let moments = (0..=5 * 60)
-            .map(|minutes| "2026-10-24T23:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes));
-        let local = |at: DateTime<Utc>| at.with_timezone(&Amsterdam).naive_local();
-        for since in moments.clone() {
-            let asked = wall_clock(Amsterdam, since);
-            for changed in moments.clone().filter(|changed| *changed >= since) {
-                assert!(local(changed) >= asked, "changed at {changed}, asked since {since}");
-            }
-            assert!(local(since) - asked <= TimeDelta::hours(1));
-        }
-        let plain: DateTime<Utc> = "2026-11-25T12:00:00Z".parse().unwrap();
-        assert_eq!(wall_clock(Amsterdam, plain), local(plain));
-    }
 }
