@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("koppel", &["koppel-core", "koppel-mapping", "koppel-connectors", "koppel-flows", "koppel-hosting"]),
     ("koppel-sandbox", &[]),
     // It measures the whole: the chain on one side, the stand-ins on the other.
-    ("koppel-bench", &["koppel-core", "koppel-flows", "koppel-hosting", "koppel-sandbox"]),
+    ("koppel-bench", &["koppel-chaos", "koppel-core", "koppel-flows", "koppel-hosting", "koppel-sandbox"]),
     ("koppel-chaos", &["koppel-core", "koppel-flows", "koppel-hosting", "koppel-sandbox"]),
 ];
 

@@ -8,6 +8,9 @@ pub enum Failed {
     /// The chain or its engine.
     #[error("the chain: {0}")]
     Chain(#[from] koppel_core::Failure),
+    /// A world of the chaos runner.
+    #[error("a world: {0}")]
+    World(#[from] koppel_chaos::ChaosError),
     /// A stand-in.
     #[error("the stand-ins: {0}")]
     StandIn(String),

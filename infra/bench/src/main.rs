@@ -11,6 +11,7 @@ mod failed;
 mod growth;
 mod limit;
 mod machine;
+mod pairs;
 mod prices;
 mod report;
 mod stand_ins;
@@ -64,6 +65,8 @@ enum Child {
 pub enum Section {
     /// Calls per order, and to read orders.
     Calls,
+    /// The same of every pair.
+    Pairs,
     /// Orders a second and CPU per order, beside a bare loop.
     Throughput,
     /// Time and memory per record as the number of records grows.
@@ -83,6 +86,7 @@ impl Section {
     fn name(self) -> &'static str {
         match self {
             Self::Calls => "calls",
+            Self::Pairs => "pairs",
             Self::Throughput => "throughput",
             Self::Growth => "growth",
             Self::Limit => "limit",
@@ -124,6 +128,7 @@ async fn measure(cli: &Cli) -> Result<bool, Failed> {
         report.begin(section.name());
         let measured = match section {
             Section::Calls => calls::measure(&mut report).await,
+            Section::Pairs => pairs::measure(&mut report).await,
             Section::Throughput => throughput::measure(&mut report).await,
             Section::Growth => growth::measure(&mut report, cli.full).await,
             Section::Limit => limit::measure(&mut report).await,

@@ -60,7 +60,7 @@ impl<'a> Setup<'a> {
 }
 
 /// Short waits: a bench measures work.
-fn waits() -> Waits {
+pub fn waits() -> Waits {
     let short = Duration::from_millis(20);
     Waits { failed: short, busy: short, throttled: short, ..Waits::default() }
 }
