@@ -99,7 +99,10 @@ pub(super) fn check_value(ctx: &Ctx<'_>, row: &Value) -> Result<(), Reply> {
 fn is_option(ctx: &Ctx<'_>, property: &Value, value: &str) -> bool {
     let options = ctx.below("productpropertyoptions", "property_id", property["id"].as_i64().unwrap_or_default());
     let by_id = ctx.switches.property_options == "id";
-    options.iter().any(|option| if by_id { option["id"].to_string() == value } else { text(option, "name") == value })
+    let is = |option: &&Value| {
+        if by_id { value.parse().is_ok_and(|id: i64| option["id"] == id) } else { text(option, "name") == value }
+    };
+    options.iter().any(is)
 }
 
 /// One name below a row.
