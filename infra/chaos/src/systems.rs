@@ -12,7 +12,7 @@ use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::source::{Changed, Window};
 use koppel_core::ports::{
     Budget, Calls, Candidate, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Period, Picture,
-    Reference, Sent, Source, Systems, Target, VatNumbers, WebhookAdmin, WebhookReceiver,
+    Reference, Sent, Source, Systems, Target, VatNumbers, Wanted, WebhookAdmin, WebhookReceiver,
 };
 use koppel_core::system::{Lookup, MatchField, SystemFacts};
 
@@ -192,6 +192,15 @@ impl Target for Gated<dyn Target> {
         calls: &Calls,
     ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
         self.call(Effect::Target, self.inner.find_records(entity, keys, calls)).await
+    }
+
+    async fn find_wanted(
+        &self,
+        entity: Entity,
+        wanted: &[Wanted<'_>],
+        calls: &Calls,
+    ) -> Result<BTreeMap<NonEmpty, Vec<Existing>>, Failure> {
+        self.call(Effect::Target, self.inner.find_wanted(entity, wanted, calls)).await
     }
 
     async fn send_records(

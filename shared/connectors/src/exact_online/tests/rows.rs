@@ -93,7 +93,7 @@ fn a_company_has_a_contact_and_a_person_has_none() {
             "account": {
                 "Name":"Bos Hout BV","Status":"C","Email":"jan@example.test","Phone":"0612345678","Language":"NL",
                 "AddressLine1":"Dorpsstraat 12b","Postcode":"1234 AB","City":"Ons Dorp","Country":"NL",
-                "VATNumber":"NL0012.345.678","ChamberOfCommerce":"12345678"
+                "VATNumber":"NL0012345678","ChamberOfCommerce":"12345678"
             },
             "contact": {"FirstName":"Jan","LastName":"Bos","Email":"jan@example.test","Phone":"0612345678"},
             "delivery_address": {
