@@ -110,16 +110,14 @@ impl Periods {
         let refused_at = self.met.get(&self.name_of(date)).map(|known| known.at);
         // A document is not dated later than the day on which it is posted.
         let last = self.now.date_naive();
-        let mut day = date;
-        while self.policy == ClosedPeriod::FirstOpenDay {
-            match self.next_start(day).filter(|start| *start <= last) {
-                Some(start) => day = start,
-                None => break,
-            }
+        let later = |day: NaiveDate| self.next_start(day).filter(|start| *start <= last);
+        let mut next = if self.policy == ClosedPeriod::FirstOpenDay { later(date) } else { None };
+        while let Some(day) = next {
             if !self.is_closed(day) {
                 return Ok(Placed { date: day, closed });
             }
             closed.push(self.name_of(day));
+            next = later(day);
         }
         Err(Shut { date, closed, refused_at })
     }

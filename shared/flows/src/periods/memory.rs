@@ -70,7 +70,7 @@ pub enum Trial {
     Known,
 }
 
-fn area<'a>(flow: &'a LoadedFlow, document: DocumentType) -> [&'a str; 3] {
+fn area(flow: &LoadedFlow, document: DocumentType) -> [&str; 3] {
     ["period", &flow.flow.to, document.name()]
 }
 

@@ -28,7 +28,8 @@ impl Shop {
         let shop = self.world.sandbox.ccv_shop();
         let names = shop.documents("productproperties");
         let name = |id: &Value| names.iter().find(|row| row["id"] == *id).unwrap()["name"].as_str().unwrap().to_owned();
-        let of = shop.documents("productpropertyvalues").into_iter().filter(|row| row["product_id"].to_string() == id);
+        let id: u64 = id.parse().unwrap();
+        let of = shop.documents("productpropertyvalues").into_iter().filter(|row| row["product_id"] == id);
         of.map(|row| (name(&row["product_property_id"]), row["value"].as_str().unwrap().to_owned())).collect()
     }
 
