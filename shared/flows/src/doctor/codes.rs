@@ -72,7 +72,7 @@ async fn asked(flow: &LoadedFlow, target: &dyn Target, calls: &Calls) -> Vec<Fin
 
 /// What cannot be asked. That an endpoint rests is told of the connection.
 fn refused(flow: &LoadedFlow, failure: Failure) -> Option<Finding> {
-    let told = failure.cause().code == "error_limit";
+    let told = ["error_limit", "endpoint_rests"].contains(&failure.cause().code.as_str());
     (!told).then(|| Finding::from(failure).map_cause(|cause| cause.at_connection(&flow.flow.to)))
 }
 

@@ -182,7 +182,10 @@ impl State {
         if rules.per_minute.is_some() {
             self.minute.add(Window::Minute, now);
         }
-        if let Some(errors) = self.errors.get_mut(endpoint)
+        if rules.errors_per_hour.is_none() {
+            // A rest that the system asked for is over when its time is: there is no limit of errors to probe for.
+            self.errors.remove(endpoint);
+        } else if let Some(errors) = self.errors.get_mut(endpoint)
             && errors.probes(method)
         {
             errors.probe_since = Some(now);
@@ -293,6 +296,11 @@ impl State {
         let probe_until = errors.probe_since.map(|since| since + TimeDelta::minutes(2));
         let until = [errors.open_until, probe_until].into_iter().flatten().filter(|until| *until > now).max();
         match until {
+            Some(until) if errors.times.is_empty() => Err(Refusal {
+                until,
+                code: "endpoint_rests",
+                message: format!("the system has asked to leave {endpoint} alone for a while"),
+            }),
             Some(until) => Err(Refusal {
                 until,
                 code: "error_limit",

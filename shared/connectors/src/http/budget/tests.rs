@@ -266,6 +266,22 @@ async fn a_wait_that_was_asked_for_holds_for_all() {
     take(&other, 1).await;
 }
 
+/// Chaos found an endpoint that was called once in two minutes for ever, as if each call were a probe.
+#[tokio::test]
+async fn an_endpoint_that_was_asked_to_rest_is_free_after_that_where_errors_have_no_limit() {
+    let (clock, _, deps) = world();
+    let (one, other) = (budget(&deps, only_minute(100)), budget(&deps, only_minute(100)));
+    one.block_endpoint("orders", clock.now(), Duration::from_secs(30)).await;
+    for process in [&one, &other] {
+        assert_eq!(refused(process.take(Priority::Orders, "orders", "GET").await), (30, "endpoint_rests".into()));
+        process.take(Priority::Orders, "products", "GET").await.unwrap();
+    }
+    clock.forward(30);
+    for process in [&one, &other, &one, &other] {
+        process.take(Priority::Orders, "orders", "GET").await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_endpoint_with_too_many_errors_rests_and_is_probed_once() {
     let (clock, _, deps) = world();
