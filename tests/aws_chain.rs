@@ -76,6 +76,11 @@ async fn every_flow_of_an_example_ends_as_on_one_machine(stack: &Stack) {
         [sandbox.woocommerce(), sandbox.exact()].iter().for_each(Inspector::reset_calls);
         for flow in examples::turn(&text) {
             machine.sandbox.clock().advance(chrono::TimeDelta::minutes(2));
+            if flow == "stock" {
+                // What changes seconds after a flow has written it may be dated by another clock and counts as its echo. On one
+                // machine the clock is moved; here that time has to pass.
+                tokio::time::sleep(Duration::from_secs(12)).await;
+            }
             let expected = machine.run_flow_scope(&flow, examples::whole()).await;
             let (outcomes, causes) = run(stack, &tenant, &flow, examples::whole()).await;
             assert_eq!(outcomes, expected.funnel.outcomes, "{flow}, {round}: {causes:#?}");
