@@ -57,8 +57,15 @@ pub async fn measure(report: &mut Report) -> Result<(), Failed> {
             let name = format!("{}: calls of the books for an order of {whose} customer", pair.name);
             report.noted(name, median(&calls), goal, "calls/order", told(&calls));
         }
+        let (calls, fetched) = at_once(pair).await?;
         let name = format!("{}: calls to read 1,000 orders of the shop", pair.name);
-        report.row(name, at_once(pair).await?.into(), goal_of_reading(pair.shop.system()), "calls");
+        report.noted(
+            name,
+            calls.into(),
+            goal_of_reading(pair.shop.system()),
+            "calls",
+            format!("{fetched} orders were read"),
+        );
     }
     Ok(())
 }
@@ -88,16 +95,16 @@ async fn one_by_one(pair: &'static Pair) -> Result<(Vec<u64>, Vec<u64>), Failed>
     Ok((new, known))
 }
 
-/// Calls of the shop for a run that reads a thousand orders.
-async fn at_once(pair: &'static Pair) -> Result<u64, Failed> {
+/// Calls of the shop for a run that reads a thousand orders, and the few that the stand-in was recorded with.
+async fn at_once(pair: &'static Pair) -> Result<(u64, u64), Failed> {
     let (world, host) = open(pair, OF).await?;
     world.in_shop.reset_calls();
     let begin = runs::start(&world.embedded.engine, &world.tenant, FLOW, Scope::default()).await?;
     let fetched = finish(&world, &host, FLOW, begin).await?.fetched;
-    if fetched != READ {
+    if fetched < READ {
         return Err(Failed::NotAsExpected(format!("{}: {fetched} orders were read, not {READ}", pair.name)));
     }
-    Ok(world.in_shop.total_calls())
+    Ok((world.in_shop.total_calls(), fetched))
 }
 
 /// A world whose clock goes on, and a host for it.
