@@ -157,3 +157,32 @@ async fn stock_of_an_article_that_the_shop_gets_later_follows_by_itself() {
     assert_eq!((&small["manage_stock"], small["stock_quantity"].is_i64()), (&json!(true), true), "{small}");
     assert!(waiting().await.is_empty(), "{:?}", waiting().await);
 }
+
+/// Who made an article may die before he tells those who wait for it: then whoever finds it next does.
+#[tokio::test]
+async fn stock_follows_an_article_that_a_flow_finds_in_the_shop_for_the_first_time() {
+    for differs in [0, 100] {
+        let options = Options::default().switch("exact-online", json!({ "minute_limit": null }));
+        let world = World::with(options, std::path::Path::new(embedded::IN_MEMORY), |sandbox| {
+            format!(
+                "{}flows:\n  {FLOW}:\n    from: books\n    to: shop\n    entity: stock\n    filter: {{ where: \
+                 'source.ItemCode | starts_with(\"ART-\")' }}\n  articles:\n    from: books\n    to: shop\n    entity: \
+                 products\n    filter: {{ where: 'source.Code | starts_with(\"ART-\")' }}\n",
+                connections_yaml(sandbox)
+            )
+        })
+        .await;
+        let articles = json!({ "seed": 7, "n": 3, "differs_percent": differs });
+        let (status, answer) = world.sandbox.exact().inspect("POST", "generate", &articles);
+        assert!(status < 300, "{answer}");
+        assert_eq!(world.run_flow(FLOW).await.funnel.count(Outcome::Skipped), 3);
+        let (status, answer) = world.sandbox.woocommerce().inspect("POST", "products/generate", &articles);
+        assert!(status < 300, "{answer}");
+
+        world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+        let ended = world.run_flow("articles").await;
+        assert_eq!(ended.funnel.count(Outcome::Created), 0, "{:#?}", ended.by_label);
+        let list = koppel_flows::waiting::list(&world.embedded.engine, &world.tenant, FLOW).await.expect("list");
+        assert_eq!(list.len(), 3, "{differs} % differ: {:#?}", ended.by_label);
+    }
+}

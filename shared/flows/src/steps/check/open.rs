@@ -15,7 +15,7 @@ use crate::loaded::LoadedFlow;
 use crate::origin::{Before, News};
 use crate::runs::RecordResult;
 use crate::steps::{fetch, settle};
-use crate::{origin, owners, parts, trail, waiting};
+use crate::{absent, origin, owners, parts, trail, waiting};
 
 /// A record that must be decided.
 pub struct Open<'a> {
@@ -87,6 +87,12 @@ pub async fn unchanged(
     };
     if let Some(natural_key) = record.document.natural_key() {
         owners::own(engine, flow, &natural_key, &record.key, &record.label).await?;
+    }
+    if let Document::Product(product) = &record.document
+        && one.entry.as_ref().is_none_or(|known| known.entry.state != State::Delivered)
+    {
+        // Whoever made it may have died before he told.
+        absent::came(engine, flow, &absent::numbers(product)).await?;
     }
     origin::agree(engine, flow, record).await?;
     parts::arrived(engine, flow, record).await?;

@@ -287,7 +287,8 @@ async fn delivered(
     // All of these before the commit: after it nobody would come back for them.
     if let Document::Product(product) = &record.document
         && !record.gone
-        && (outcome == Outcome::Created || one.change.fields.contains_key("_variations"))
+        // An earlier claim without a result may have made it.
+        && (outcome == Outcome::Created || one.claim.search_first || one.change.fields.contains_key("_variations"))
     {
         absent::came(engine, flow, &absent::numbers(product)).await?;
     }
