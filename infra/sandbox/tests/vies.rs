@@ -1,5 +1,5 @@
 //! VIES: both shapes of an answer, errors with status 200, and the switches.
-// Helpers of tests may panic as tests do.
+// What tests share may panic as tests do.
 #![allow(clippy::unwrap_used)]
 
 use koppel_sandbox::{Handle, Options, Sandbox};
@@ -92,4 +92,13 @@ async fn what_is_wrong_with_the_service_is_no_word_about_the_number() {
     assert_eq!(throttled, 25);
     assert!(switches(json!({ "throttled_percent": 101 })).is_err());
     assert!(switches(json!({ "nothing": 1 })).is_err());
+}
+
+/// `serve --catalogue` asks every system.
+#[tokio::test]
+async fn every_system_takes_the_catalogue() {
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    for (name, _) in sandbox.urls() {
+        sandbox.system(name).unwrap().add_catalogue().unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }
