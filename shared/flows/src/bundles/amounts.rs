@@ -1,6 +1,7 @@
 //! Amounts of a line that move to another: net, net before discount and tax, each to the last digit.
 
 use koppel_core::document::{Line, LineTax};
+use koppel_core::money::allocate;
 use rust_decimal::Decimal;
 
 /// Taxes stand unrounded where the source tells them; shares of them are kept to this many decimals.
@@ -85,30 +86,11 @@ pub fn divide(line: &Line, weights: &[Decimal], unit: Decimal) -> Vec<Line> {
 
 /// Whole units by largest remainder; what is less than a unit goes to the heaviest, so that all but one are whole.
 fn shares(amount: Decimal, weights: &[Decimal], unit: Decimal) -> Vec<Decimal> {
-    let sum: Decimal = weights.iter().sum();
-    let units = (amount.abs() / unit).trunc();
-    let exact: Vec<Decimal> = weights.iter().map(|weight| units * weight / sum).collect();
-    let mut counts: Vec<Decimal> = exact.iter().map(Decimal::trunc).collect();
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(exact[*at] - counts[*at]));
-    let mut left = units - counts.iter().sum::<Decimal>();
-    for at in order {
-        if left <= Decimal::ZERO {
-            break;
-        }
-        counts[at] += Decimal::ONE;
-        left -= Decimal::ONE;
-    }
-    let mut shares: Vec<Decimal> = counts.into_iter().map(|count| count * unit).collect();
+    let whole = (amount / unit).trunc() * unit;
+    let mut shares = allocate(whole, weights, unit);
     let heaviest = (0..weights.len()).rev().max_by_key(|at| weights[*at]).unwrap_or(0);
-    let rest = amount.abs() - shares.iter().sum::<Decimal>();
     if let Some(share) = shares.get_mut(heaviest) {
-        *share += rest;
-    }
-    if amount.is_sign_negative() {
-        for share in shares.iter_mut().filter(|share| !share.is_zero()) {
-            *share = -*share;
-        }
+        *share += amount - whole;
     }
     shares
 }
