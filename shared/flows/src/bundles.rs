@@ -39,12 +39,7 @@ pub struct Fate {
 /// What a flow does with bundles. Refunds follow the flow that brings their orders. A booking has no articles, so the side that
 /// has no amount is left out of it.
 pub fn policy(config: &Config, flow: &FlowConfig, target: &SystemFacts, document: Option<DocumentType>) -> Bundles {
-    let orders = refunds::orders_flows(config, flow).into_iter().next();
-    let set = match orders {
-        Some((_, orders)) if flow.entity == Entity::Refunds => orders.settings.bundles,
-        _ => flow.settings.bundles,
-    };
-    match set {
+    match refunds::followed(config, flow).settings.bundles {
         Bundles::BothPricedOnParent if target.posts_amounts(document) => Bundles::Parent,
         Bundles::BothPricedOnChildren if target.posts_amounts(document) => Bundles::Children,
         set => set,

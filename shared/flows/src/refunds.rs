@@ -42,6 +42,14 @@ pub fn orders_flows<'a>(config: &'a Config, flow: &FlowConfig) -> Vec<(&'a str, 
     beside(config, flow, Entity::Orders)
 }
 
+/// The flow whose settings hold where refunds must be treated as their orders were: of refunds that of their orders.
+pub fn followed<'a>(config: &'a Config, flow: &'a FlowConfig) -> &'a FlowConfig {
+    if flow.entity != Entity::Refunds {
+        return flow;
+    }
+    orders_flows(config, flow).into_iter().next().map_or(flow, |(_, orders)| orders)
+}
+
 /// A flow takes care of the refunds of an order flow.
 pub fn are_handled(config: &Config, flow: &FlowConfig) -> bool {
     !beside(config, flow, Entity::Refunds).is_empty()

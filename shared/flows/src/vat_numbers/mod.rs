@@ -59,8 +59,7 @@ impl Checks {
 
 /// The settings that hold for a flow. A refund follows what was decided for its order, so those of the flow of orders do.
 pub fn settings_of<'a>(config: &'a Config, flow: &'a FlowConfig) -> &'a VatNumberSettings {
-    let orders = (flow.entity == Entity::Refunds).then(|| refunds::orders_flows(config, flow).into_iter().next());
-    orders.flatten().map_or(&flow.settings.vat_number, |(_, orders)| &orders.settings.vat_number)
+    &refunds::followed(config, flow).settings.vat_number
 }
 
 /// VIES is asked for records of this flow.
