@@ -43,33 +43,9 @@ pub static FACTS: SystemFacts = SystemFacts {
     customers: CustomerSearch { by: &MatchField::ALL, tells_all: true },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
     searched: &[
-        SearchFields {
-            document: DocumentType::SalesOrder,
-            fields: &[
-                SearchField::text("YourRef"),
-                SearchField::text("Description"),
-                SearchField::text("PaymentReference"),
-                SearchField::number("OrderNumber"),
-            ],
-        },
-        SearchFields {
-            document: DocumentType::SalesInvoice,
-            fields: &[
-                SearchField::text("YourRef"),
-                SearchField::text("Description"),
-                SearchField::text("PaymentReference"),
-                SearchField::number("OrderNumber"),
-            ],
-        },
-        SearchFields {
-            document: DocumentType::DirectInvoice,
-            fields: &[
-                SearchField::text("YourRef"),
-                SearchField::text("Description"),
-                SearchField::text("PaymentReference"),
-                SearchField::number("OrderNumber"),
-            ],
-        },
+        SearchFields { document: DocumentType::SalesOrder, fields: SEARCHED },
+        SearchFields { document: DocumentType::SalesInvoice, fields: SEARCHED },
+        SearchFields { document: DocumentType::DirectInvoice, fields: SEARCHED },
         SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("YourRef")] },
     ],
     // Prices with four decimals were accepted; tax is computed once per VAT code.
@@ -131,6 +107,14 @@ pub static FACTS: SystemFacts = SystemFacts {
     fields: include_str!("fields.yaml"),
     settings: include_str!("settings.yaml"),
 };
+
+/// Of orders and invoices, the usual one first.
+const SEARCHED: &[SearchField] = &[
+    SearchField::text("YourRef"),
+    SearchField::text("Description"),
+    SearchField::text("PaymentReference"),
+    SearchField::number("OrderNumber"),
+];
 
 /// A refund is posted by the rows of the document that it credits.
 const fn document_rows(entity: Entity, document: DocumentType) -> RowsFile {

@@ -46,14 +46,8 @@ pub static FACTS: SystemFacts = SystemFacts {
     customers: CustomerSearch { by: &[MatchField::Email], tells_all: false },
     reference_max_chars: Some(documents::REFERENCE_MAX_CHARS),
     searched: &[
-        SearchFields {
-            document: DocumentType::SalesOrder,
-            fields: &[SearchField::text("customer.refNo"), SearchField::text("customer.order")],
-        },
-        SearchFields {
-            document: DocumentType::DirectInvoice,
-            fields: &[SearchField::text("customer.refNo"), SearchField::text("customer.order")],
-        },
+        SearchFields { document: DocumentType::SalesOrder, fields: SEARCHED_ORDER },
+        SearchFields { document: DocumentType::DirectInvoice, fields: SEARCHED_ORDER },
         SearchFields {
             document: DocumentType::SalesInvoice,
             fields: &[SearchField::text("customerRefNumber"), SearchField::text("externalReference")],
@@ -95,6 +89,9 @@ pub static FACTS: SystemFacts = SystemFacts {
     fields: include_str!("fields.yaml"),
     settings: include_str!("settings.yaml"),
 };
+
+/// Of orders, with what is handed over at once; the usual one first.
+const SEARCHED_ORDER: &[SearchField] = &[SearchField::text("customer.refNo"), SearchField::text("customer.order")];
 
 const fn source_rows(entity: Entity, name: &'static str, text: &'static str) -> RowsFile {
     RowsFile { side: Side::Source, entity, document: None, name, text }
