@@ -3,8 +3,7 @@
 //! The clock of the stand-ins and of the host is one and runs fast, so that ten minutes pass in half of one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use koppel_core::outcome::Outcome;
@@ -16,12 +15,11 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::failed::Failed;
+use crate::pump::{Pump, SPEED};
 use crate::report::{Goal, Report};
 use crate::stand_ins::begin_of;
 use crate::world::{Setup, World};
 
-/// How much faster than real time.
-const SPEED: i32 = 20;
 const MINUTES: i64 = 10;
 const PER_MINUTE: u32 = 60;
 /// More than can be written in that time, so that there is work to the end.
@@ -32,33 +30,6 @@ struct FastClock(koppel_sandbox::Clock);
 impl Clock for FastClock {
     fn now(&self) -> DateTime<Utc> {
         self.0.now()
-    }
-}
-
-/// Moves a clock on a thread of its own, so that a busy runtime does not slow it down.
-struct Pump {
-    stop: Arc<AtomicBool>,
-}
-
-impl Pump {
-    fn start(clock: koppel_sandbox::Clock) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = stop.clone();
-        std::thread::spawn(move || {
-            let (begin, begun) = (clock.now(), Instant::now());
-            while !asked.load(Ordering::Relaxed) {
-                let passed = TimeDelta::from_std(begun.elapsed()).unwrap_or_default();
-                clock.freeze(begin + passed * SPEED);
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        });
-        Self { stop }
-    }
-}
-
-impl Drop for Pump {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

@@ -13,6 +13,7 @@ mod limit;
 mod machine;
 mod pairs;
 mod prices;
+mod pump;
 mod report;
 mod stand_ins;
 mod throughput;

@@ -15,6 +15,7 @@ use koppel_hosting::local::{Drain, HostSettings, LocalHost};
 use rust_decimal::Decimal;
 
 use crate::failed::Failed;
+use crate::pump::Pump;
 use crate::report::{Goal, Report};
 use crate::world::waits;
 
@@ -51,6 +52,7 @@ fn goal_of_reading(shop: &str) -> Goal {
 /// Measures all pairs.
 pub async fn measure(report: &mut Report) -> Result<(), Failed> {
     for pair in &PAIRS {
+        eprintln!("  {} …", pair.name);
         let (new, known) = one_by_one(pair).await?;
         let (goal_new, goal_known) = goals(pair.books.system());
         for (whose, calls, goal) in [("a new", new, goal_new), ("a known", known, goal_known)] {
@@ -72,7 +74,7 @@ pub async fn measure(report: &mut Report) -> Result<(), Failed> {
 
 /// Calls of the books for each order: of new customers, of known ones.
 async fn one_by_one(pair: &'static Pair) -> Result<(Vec<u64>, Vec<u64>), Failed> {
-    let (world, host) = open(pair, 2).await?;
+    let (world, host, _pump) = open(pair, 2).await?;
     let orders = pair.shop.orders(SEED + 1, SINGLE, &mut Dice::new(SEED, "bench"));
     let (mut new, mut known) = (Vec::new(), Vec::new());
     for (at, mut order) in orders.into_iter().enumerate() {
@@ -97,7 +99,7 @@ async fn one_by_one(pair: &'static Pair) -> Result<(Vec<u64>, Vec<u64>), Failed>
 
 /// Calls of the shop for a run that reads a thousand orders, and the few that the stand-in was recorded with.
 async fn at_once(pair: &'static Pair) -> Result<(u64, u64), Failed> {
-    let (world, host) = open(pair, OF).await?;
+    let (world, host, _pump) = open(pair, OF).await?;
     world.in_shop.reset_calls();
     let begin = runs::start(&world.embedded.engine, &world.tenant, FLOW, Scope::default()).await?;
     let fetched = finish(&world, &host, FLOW, begin).await?.fetched;
@@ -107,14 +109,13 @@ async fn at_once(pair: &'static Pair) -> Result<(u64, u64), Failed> {
     Ok((world.in_shop.total_calls(), fetched))
 }
 
-/// A world whose clock goes on, and a host for it.
-async fn open(pair: &'static Pair, orders: usize) -> Result<(World, LocalHost), Failed> {
+/// A world whose clock runs fast, and a host for it: its connectors keep to the limits that their systems have for one resource.
+async fn open(pair: &'static Pair, orders: usize) -> Result<(World, LocalHost, Pump), Failed> {
     let world = World::build(pair, SEED, orders).await?;
-    let clock = world.sandbox.clock();
-    clock.set(clock.now());
+    let pump = Pump::start(world.sandbox.clock().clone());
     let settings = HostSettings { poll: Duration::from_millis(20), waits: waits(), ..HostSettings::default() };
     let host = LocalHost::new(world.embedded.engine.clone(), world.embedded.queue.clone()).with(settings);
-    Ok((world, host))
+    Ok((world, host, pump))
 }
 
 /// Runs a flow over what has changed since; returns how many documents were created.
