@@ -1,5 +1,8 @@
 //! Rows of a flow: the connector's, with the user's own laid over them, compiled against what is known.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
+
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::error::Cause;
 use koppel_core::system::{Side, SystemFacts};
@@ -51,8 +54,24 @@ pub fn compile(
     compile_rows(&row_file, &checks).map_err(causes)
 }
 
+/// Field catalogues that were read, by system and rows file: reading one costs more than compiling the rows.
+static NATIVE_FIELDS: LazyLock<Mutex<HashMap<(&'static str, &'static str), FieldCatalogue>>> =
+    LazyLock::new(Mutex::default);
+
 /// The native fields of one rows file: its section in the connector's field catalogue.
-fn native_fields(facts: &'static SystemFacts, rows: &str) -> Result<FieldCatalogue, Vec<Cause>> {
+fn native_fields(facts: &'static SystemFacts, rows: &'static str) -> Result<FieldCatalogue, Vec<Cause>> {
+    let known = NATIVE_FIELDS.lock().ok().and_then(|known| known.get(&(facts.id, rows)).cloned());
+    if let Some(fields) = known {
+        return Ok(fields);
+    }
+    let fields = read_native_fields(facts, rows)?;
+    if let Ok(mut known) = NATIVE_FIELDS.lock() {
+        known.insert((facts.id, rows), fields.clone());
+    }
+    Ok(fields)
+}
+
+fn read_native_fields(facts: &'static SystemFacts, rows: &str) -> Result<FieldCatalogue, Vec<Cause>> {
     let file = format!("{}/fields.yaml", facts.id);
     let section = rows.rsplit('/').next().unwrap_or(rows).trim_end_matches(".yaml");
     let broken = |what: String| vec![Cause::new("broken_connector", what).in_file(&file)];

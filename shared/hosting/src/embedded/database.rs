@@ -13,6 +13,7 @@ use std::time::Duration;
 use koppel_core::error::RetryReason;
 use koppel_core::ports::StoreError;
 use koppel_core::{Cause, Failure};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
@@ -106,7 +107,7 @@ impl Database {
     /// A database that ends with the process.
     pub fn in_memory() -> Result<Self, DatabaseError> {
         let connection = Connection::open_in_memory()?;
-        connection.set_prepared_statement_cache_capacity(64);
+        keep_statements(&connection)?;
         schema::migrate(&connection)?;
         Ok(Self { writer: Lane::start("koppel-db-write", move |inbox| write_loop(&connection, &inbox))?, reader: None })
     }
@@ -203,7 +204,7 @@ fn read_loop(connection: &Connection, inbox: &mpsc::Receiver<Work>) {
 
 fn write_loop(connection: &Connection, inbox: &mpsc::Receiver<Work>) {
     while let Ok(first) = inbox.recv() {
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(error) = run_cached(connection, "BEGIN IMMEDIATE") {
             first(Err(error.into()))(Ok(()));
             continue;
         }
@@ -224,7 +225,7 @@ fn commit(connection: &Connection) -> Result<(), DatabaseError> {
     if connection.is_autocommit() {
         return Err(DatabaseError::Failed("the transaction was rolled back".to_owned()));
     }
-    connection.execute_batch("COMMIT").map_err(|error| {
+    run_cached(connection, "COMMIT").map_err(|error| {
         if !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
@@ -232,17 +233,22 @@ fn commit(connection: &Connection) -> Result<(), DatabaseError> {
     })
 }
 
+fn run_cached(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([])?;
+    Ok(())
+}
+
 fn in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Result<T, DatabaseError> {
-    connection.prepare_cached("SAVEPOINT work")?.execute([])?;
+    run_cached(connection, "SAVEPOINT work")?;
     let result = guarded(connection, work);
     if result.is_err() && !connection.is_autocommit() {
-        connection.prepare_cached("ROLLBACK TO work")?.execute([])?;
+        run_cached(connection, "ROLLBACK TO work")?;
     }
     if !connection.is_autocommit() {
-        connection.prepare_cached("RELEASE work")?.execute([])?;
+        run_cached(connection, "RELEASE work")?;
     }
     result
 }
@@ -275,7 +281,7 @@ fn open_file(path: &Path) -> Result<Connection, DatabaseError> {
 fn try_open(path: &Path) -> Result<Connection, DatabaseError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_statements(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL flushes the log at every commit: what was acknowledged survives a power cut, not only a crash.
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -284,6 +290,13 @@ fn try_open(path: &Path) -> Result<Connection, DatabaseError> {
     // What was deleted is overwritten, so that erased data does not linger in free pages.
     connection.pragma_update(None, "secure_delete", "FAST")?;
     Ok(connection)
+}
+
+/// A statement is prepared once: with a stable plan, SQLite does not prepare it anew for each value that is bound to it.
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// Creates the file readable by its owner only; SQLite gives its side files the same rights.
