@@ -158,3 +158,54 @@ async fn articles_and_stock_of_the_books_come_into_the_shop_once() {
     let vase = product("VAAS-GROEN");
     assert_eq!((&vase["stock"], &vase["stockenabled"]), (&json!(7), &json!(true)));
 }
+
+#[tokio::test]
+async fn the_number_of_an_order_is_noted_at_its_invoice_as_soon_as_there_is_one() {
+    let world =
+        world(&ORDERS.replacen("    settings:\n", "    settings:\n      number_back: external_reference\n", 1)).await;
+    let shop = world.sandbox.ccv_shop();
+    world.run_flow("orders").await;
+    world.host.schedule().await;
+    let number = |order: &Value| {
+        let reference = format!("CCV-{}", order["ordernumber_full"].as_str().expect("a number"));
+        world.sales_orders().get(&reference).map(|booked| booked["OrderNumber"].to_string())
+    };
+    let noted = |order: &Value| {
+        let invoices = shop.documents("invoices");
+        let own = invoices.into_iter().find(|row| row["_order"] == order["id"] && row["type"] == "debit")?;
+        own["external_reference"].as_str().map(str::to_owned)
+    };
+    let orders = shop.documents("orders");
+    let (invoiced, open): (Vec<&Value>, Vec<&Value>) = orders
+        .iter()
+        .filter(|order| number(order).is_some())
+        .partition(|order| shop.documents("invoices").iter().any(|row| row["_order"] == order["id"]));
+    assert!(!invoiced.is_empty() && !open.is_empty(), "{} {}", invoiced.len(), open.len());
+    for order in &invoiced {
+        assert_eq!(noted(order), number(order), "{order:#?}");
+    }
+    let list = || koppel_flows::number_back::owed(&world.embedded.engine, &world.tenant, "orders");
+    let owed = list().await.expect("a list");
+    assert_eq!(owed.len(), open.len());
+    let cause = owed[0].cause.as_ref().expect("a cause").to_string();
+    assert!(cause.contains("the shop has no invoice of order"), "{cause}");
+    // The merchant makes the others at a screen.
+    let made = shop.documents("invoices").into_iter().find(|row| row["type"] == "debit").expect("an invoice");
+    for (order, id) in open.iter().zip(900..) {
+        let mut invoice = made.clone();
+        let href = invoice["order"].as_str().expect("an address");
+        invoice["order"] = json!(href.replace(&format!("/{}", made["_order"]), &format!("/{}", order["id"])));
+        (invoice["id"], invoice["_order"], invoice["external_reference"]) =
+            (json!(id), order["id"].clone(), Value::Null);
+        for field in ["ordernumber_prefix", "ordernumber", "ordernumber_full"] {
+            invoice[field] = order[field].clone();
+        }
+        assert!(shop.inspect("POST", &format!("rows/invoices/{id}"), &invoice).0 < 300);
+    }
+    world.sandbox.clock().advance(TimeDelta::minutes(16));
+    world.host.schedule().await;
+    for order in &open {
+        assert_eq!(noted(order), number(order), "{order:#?}");
+    }
+    assert_eq!(list().await.expect("a list"), []);
+}

@@ -67,14 +67,14 @@ flows:
     )
 }
 
-async fn world() -> World {
+pub async fn world() -> World {
     let options = Options::default()
         .switch("exact-online", json!({"minute_limit": null, "day_limit": null}))
         .switch("mijnwebwinkel", json!({"minute_limit": null}));
     World::with(options, std::path::Path::new(embedded::IN_MEMORY), yaml).await
 }
 
-fn shop(world: &World) -> Inspector {
+pub fn shop(world: &World) -> Inspector {
     world.sandbox.system("mijnwebwinkel").expect("it was started")
 }
 
@@ -158,4 +158,32 @@ async fn articles_and_stock_of_the_books_arrive_in_the_shop() {
         .into_iter()
         .filter(|call| call.method == "PATCH" && call.path.ends_with(&jumper["id"].to_string()));
     assert_eq!(patches.count(), 1, "all variants in one call");
+}
+
+#[tokio::test]
+async fn the_number_of_an_order_is_noted_below_the_remarks_of_the_merchant() {
+    let world = world().await;
+    let text =
+        yaml(&world.sandbox).replacen("    settings:\n", "    settings:\n      number_back: comments.internal\n", 1);
+    assert!(text.contains("number_back"), "{text}");
+    world.apply(&text).await;
+    let mut order = shop(&world).documents("orders").into_iter().find(|row| row["number"] == "2001").expect("an order");
+    order["comments"]["internal"] = json!("Bel eerst even.");
+    assert!(shop(&world).inspect("POST", "rows/orders/2001", &order).0 < 300);
+    world.run_flow("orders").await;
+    world.host.schedule().await;
+    let booked = world.sales_orders();
+    let internal = |number: &str| {
+        let orders = shop(&world).documents("orders");
+        let order = orders.into_iter().find(|row| row["number"] == number).expect("an order");
+        order["comments"]["internal"].as_str().unwrap_or_default().to_owned()
+    };
+    for reference in booked.keys() {
+        let (number, noted) = (booked[reference]["OrderNumber"].to_string(), internal(&reference[4..]));
+        let expected = if reference == "MWW-2001" { format!("Bel eerst even.\n{number}") } else { number };
+        assert_eq!(noted, expected, "{reference}");
+    }
+    // Told a second time, it stands there already.
+    let owed = koppel_flows::number_back::owed(&world.embedded.engine, &world.tenant, "orders").await.expect("a list");
+    assert_eq!(owed, []);
 }

@@ -19,6 +19,7 @@ mod items;
 mod limits;
 mod mijnwebwinkel;
 mod missing;
+mod number_back;
 mod orders;
 mod periods;
 mod plan;

@@ -14,6 +14,7 @@ pub mod exact_online;
 pub mod families;
 pub mod http;
 pub mod mijnwebwinkel;
+mod numbers;
 pub mod registry;
 pub mod vies;
 pub mod visma_net;

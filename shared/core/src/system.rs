@@ -27,6 +27,8 @@ pub struct SystemFacts {
     pub reference_max_chars: Option<usize>,
     /// Fields that its documents can be looked for by.
     pub searched: &'static [SearchFields],
+    /// Fields of its records that take the number of the document they became.
+    pub numbered: &'static [NumberFields],
     /// How it computes amounts; `None` for systems that post what they are given.
     pub rounding: Option<RoundingModel>,
     /// Limits to stay under.
@@ -50,6 +52,11 @@ impl SystemFacts {
     /// The fields by which a document of this type can be looked for; the usual one first.
     pub fn search_fields(&self, document: DocumentType) -> &'static [SearchField] {
         self.searched.iter().find(|one| one.document == document).map_or(&[], |one| one.fields)
+    }
+
+    /// The fields of records of this entity that take the number of the document they became.
+    pub fn number_field(&self, entity: Entity) -> Option<NumberField> {
+        self.numbered.iter().find(|one| one.entity == entity).map(|one| one.field)
     }
 
     /// The lines of this document are amounts on accounts, without articles: a booking always, and every document of a
@@ -132,6 +139,27 @@ impl SearchField {
     pub const fn number(name: &'static str) -> Self {
         Self { name, is_number: true }
     }
+}
+
+/// The fields of records of one entity that take the number of the document they became.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberFields {
+    /// Entity.
+    pub entity: Entity,
+    /// Fields.
+    pub field: NumberField,
+}
+
+/// A field of a record that takes a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberField {
+    /// One of these.
+    OneOf(&'static [&'static str]),
+    /// A custom field, of any name up to this many characters.
+    Custom {
+        /// Most characters of its name.
+        max_chars: usize,
+    },
 }
 
 /// Shop or ERP.

@@ -20,6 +20,7 @@ pub mod ledger;
 mod links;
 pub mod loaded;
 mod matching;
+pub mod number_back;
 mod on_their_way;
 mod origin;
 mod owners;

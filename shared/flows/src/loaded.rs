@@ -246,6 +246,7 @@ pub fn prepare(systems: &dyn Systems, name: &str, config: &Config, file: &str) -
             }
         },
     };
+    causes.extend(crate::number_back::wrong(&flow, source_facts).map(at));
     causes.extend(crate::bundles::differs(config, &flow).map(at));
     causes.extend(crate::vat_numbers::wrong(systems, config, &flow).into_iter().map(at));
     let time_zone = flow.settings.time_zone.as_deref().and_then(|zone| match Tz::from_str(zone) {
@@ -321,7 +322,8 @@ pub(crate) fn unknown_system(systems: &dyn Systems, system: &str, connection: &s
     }
 }
 
-fn priority_of(entity: Entity) -> Priority {
+/// What its calls come before and after.
+pub(crate) fn priority_of(entity: Entity) -> Priority {
     match entity {
         Entity::Orders => Priority::Orders,
         Entity::Refunds => Priority::Refunds,

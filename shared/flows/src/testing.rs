@@ -78,6 +78,7 @@ pub fn books() -> koppel_core::system::SystemFacts {
         customers: koppel_core::system::CustomerSearch::default(),
         reference_max_chars: None,
         searched: &[],
+        numbered: &[],
         rounding: None,
         limits: Limits::default(),
         default_lanes: 1,

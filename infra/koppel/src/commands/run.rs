@@ -9,7 +9,7 @@ use koppel_core::{Cause, NonEmpty};
 use koppel_flows::config::Config;
 use koppel_flows::loaded::parse_since;
 use koppel_flows::runs::{self, RecordResult, Run, Scope};
-use koppel_flows::{connections, waiting};
+use koppel_flows::{connections, number_back, waiting};
 use serde_json::json;
 
 use crate::cli::Global;
@@ -52,7 +52,11 @@ pub async fn run(global: &Global, output: Output, args: &Args) -> Result<Exit, C
     }
     let ended = one_run(&place, output, flow, scope).await?;
     show(output, &ended);
+    let numbers = tell_numbers(&place, output, &stored.config, flow).await?;
     let mut document = ended.to_json();
+    if let Some(numbers) = numbers {
+        document["numbers"] = numbers;
+    }
     if let Some(before) = &before {
         document["waiting"] = before.to_json();
     }
@@ -64,6 +68,27 @@ pub async fn run(global: &Global, output: Output, args: &Args) -> Result<Exit, C
         }
     }
     Ok(exit)
+}
+
+/// Numbers of documents go back to where the records came from; a stack does it by its schedule.
+async fn tell_numbers(
+    place: &Place,
+    output: Output,
+    config: &Config,
+    flow: &str,
+) -> Result<Option<serde_json::Value>, CliError> {
+    let settings = config.flows.get(flow);
+    let Some((settings, field)) = settings.and_then(|flow| Some((flow, flow.settings.number_back.as_deref()?))) else {
+        return Ok(None);
+    };
+    if place.embedded.is_none() {
+        return Ok(None);
+    }
+    let told = number_back::tell(&place.engine, &place.tenant, config, flow).await?;
+    let documents = count(told.noted, "document", "documents");
+    output.note(&format!("numbers: those of {documents} noted in {field} of {}", settings.from));
+    reasons(output, "Not noted", told.failed.iter().map(|(label, cause)| (label.as_str(), "number", cause)));
+    Ok(Some(json!({ "noted": told.noted, "failed": told.failed })))
 }
 
 /// A run that has ended, with what became of its records.

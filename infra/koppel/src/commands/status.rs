@@ -5,14 +5,14 @@ use koppel_core::{Cause, Failure};
 use koppel_flows::config::{Config, FlowConfig, StoredConfig};
 use koppel_flows::steps::webhook::delivery_counts;
 use koppel_flows::waiting::{self, WaitReason};
-use koppel_flows::{connections, runs, webhooks};
+use koppel_flows::{connections, number_back, runs, webhooks};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
 use crate::error::{CliError, Exit};
 use crate::output::style::Colour;
 use crate::output::table::{Cell, Column};
-use crate::output::{Output, Table, moment};
+use crate::output::{Output, Table, count, moment};
 use crate::place::Place;
 
 /// Runs the command.
@@ -81,14 +81,30 @@ async fn show_flows(place: &Place, output: Output, config: &Config) -> Result<Ve
             output.text(&format!("  open run  {open}: {} of {} settled", funnel.settled(), funnel.fetched));
         }
         output.text(&format!("  next due  {}", if flow.paused { "paused" } else { &due }));
+        let owed = show_numbers(place, output, name, flow).await?;
         let hooks = if flow.webhook { Some(show_webhooks(place, output, flow, state.hints).await?) } else { None };
         list.push(json!({
             "flow": name, "from": flow.from, "to": flow.to, "entity": flow.entity, "paused": flow.paused,
             "last_run": state.last_run.as_ref().map(|(id, funnel)| json!({ "run": id, "funnel": funnel })),
             "open_run": state.open_run, "next_due": next, "cursor": state.cursor, "webhooks": hooks,
+            "numbers_to_note": owed,
         }));
     }
     Ok(list)
+}
+
+/// Numbers of documents that the source is still to be told.
+async fn show_numbers(place: &Place, output: Output, name: &str, flow: &FlowConfig) -> Result<usize, Failure> {
+    let owed = number_back::owed(&place.engine, &place.tenant, name).await?;
+    if owed.is_empty() {
+        return Ok(0);
+    }
+    let documents = count(owed.len(), "document is", "documents are");
+    output.text(&format!("  numbers   those of {documents} still to be noted in {}", flow.from));
+    for (label, cause) in owed.iter().filter_map(|one| Some((&one.label, one.cause.as_ref()?))).take(3) {
+        output.text(&format!("            {label}: {cause}"));
+    }
+    Ok(owed.len())
 }
 
 async fn show_webhooks(

@@ -59,6 +59,7 @@ pub static FACTS: SystemFacts = SystemFacts {
         SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("reference")] },
     ],
     // How many decimals a price keeps is not known: two are kept by every system.
+    numbered: &[],
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // No limit is published. Behind the site stands one machine of the customer, so there is one call at a time.
     limits: Limits {

@@ -53,6 +53,7 @@ pub static FACTS: SystemFacts = SystemFacts {
         SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("sourceDocumentNumber")] },
     ],
     // Amount and VAT of each line are sent, so each line is rounded on its own.
+    numbered: &[],
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerLine }),
     // Nothing is published; one call a second, one at a time, is what no server minds.
     limits: Limits {

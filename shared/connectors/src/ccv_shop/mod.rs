@@ -10,6 +10,7 @@ mod diagnose;
 pub mod judge;
 mod marks;
 mod native;
+mod numbers;
 mod properties;
 mod shop;
 pub mod source;
@@ -17,7 +18,7 @@ mod target;
 pub mod webhook;
 
 use koppel_core::document::Entity;
-use koppel_core::system::{CustomerSearch, Limits, RowsFile, Side, SystemFacts, SystemKind};
+use koppel_core::system::{CustomerSearch, Limits, NumberField, NumberFields, RowsFile, Side, SystemFacts, SystemKind};
 
 pub use source::CcvShopSource;
 pub use target::CcvShopTarget;
@@ -34,6 +35,10 @@ pub static FACTS: SystemFacts = SystemFacts {
     customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
     searched: &[],
+    numbered: &[
+        NumberFields { entity: Entity::Orders, field: NumberField::OneOf(numbers::FIELDS) },
+        NumberFields { entity: Entity::Refunds, field: NumberField::OneOf(numbers::FIELDS) },
+    ],
     rounding: None,
     // Each resource has its own calls a minute, which the client keeps. How many there are over all is not published: this is
     // what two of them may have together.

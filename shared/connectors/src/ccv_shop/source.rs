@@ -19,7 +19,9 @@ use koppel_core::document::Entity;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
 use koppel_core::ports::target::Picture;
-use koppel_core::ports::{Asked, Calls, Changed, FetchPage, FetchQuery, Finding, Reference, Source, Window};
+use koppel_core::ports::{
+    Asked, Calls, Changed, DocumentNumber, FetchPage, FetchQuery, Finding, Reference, Source, Window,
+};
 use koppel_core::system::SourceList;
 use koppel_core::{Cause, Failure};
 use rust_decimal::Decimal;
@@ -189,6 +191,17 @@ impl Source for CcvShopSource {
             return Ok(None);
         }
         Ok(self.client.file(url, calls).await?.and_then(|answer| answer.picture(url)))
+    }
+
+    async fn note_numbers(
+        &self,
+        entity: Entity,
+        field: &str,
+        numbers: &[DocumentNumber],
+        calls: &Calls,
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let note = |number| super::numbers::note(&self.client, entity, field, number, calls);
+        Ok(crate::numbers::one_by_one(numbers, note).await)
     }
 
     async fn list_values(&self, list: SourceList, calls: &Calls) -> Result<Vec<Reference>, Failure> {

@@ -99,6 +99,12 @@ impl MijnWebwinkelClient {
         self.one(self.classic(request), calls).await
     }
 
+    /// `PATCH /orders/{number}`: only what stands in the body changes.
+    pub async fn update_order(&self, number: &str, body: Value, calls: &Calls) -> Result<(), Failure> {
+        let request = patch(format!("{API}/orders/{}", encode(number))).endpoint("PATCH /v1/orders/*").json(body);
+        self.send(self.classic(request), calls).await.map(drop)
+    }
+
     /// A page of `GET /articles`.
     pub async fn articles(
         &self,

@@ -10,13 +10,14 @@ mod diagnose;
 mod index;
 pub mod judge;
 pub mod native;
+mod numbers;
 pub mod options;
 mod paging;
 pub mod source;
 mod target;
 
 use koppel_core::document::Entity;
-use koppel_core::system::{CustomerSearch, Limits, RowsFile, Side, SystemFacts, SystemKind};
+use koppel_core::system::{CustomerSearch, Limits, NumberField, NumberFields, RowsFile, Side, SystemFacts, SystemKind};
 
 pub use source::MijnWebwinkelSource;
 pub use target::MijnWebwinkelTarget;
@@ -34,6 +35,10 @@ pub static FACTS: SystemFacts = SystemFacts {
     customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
     searched: &[],
+    numbered: &[
+        NumberFields { entity: Entity::Orders, field: NumberField::OneOf(numbers::FIELDS) },
+        NumberFields { entity: Entity::Refunds, field: NumberField::OneOf(numbers::FIELDS) },
+    ],
     rounding: None,
     // There is a limit for each pair of partner and store; how high it is, nobody says. One call a second is safe.
     limits: Limits {

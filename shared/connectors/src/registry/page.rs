@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use koppel_core::document::{DocumentType, Entity};
-use koppel_core::system::{Limits, SearchFields, SystemFacts, SystemKind};
+use koppel_core::system::{Limits, NumberField, NumberFields, SearchFields, SystemFacts, SystemKind};
 
 use super::SYSTEMS;
 
@@ -85,6 +85,7 @@ fn page() -> String {
         |facts: &&SystemFacts| facts.reference_max_chars.map_or("–".into(), |most| format!("{most} characters"));
     row("reference of a document", systems.iter().map(length).collect());
     row("fields that a document is looked for by", systems.iter().map(|facts| searched(facts)).collect());
+    row("fields for the number of a document", systems.iter().map(|facts| numbered(facts)).collect());
     row("limits", systems.iter().map(|facts| limits(&facts.limits)).collect());
     let open = |facts: &&SystemFacts| format!("{} points", unconfirmed(facts));
     row("to confirm on a live account", systems.iter().map(open).collect());
@@ -98,6 +99,19 @@ fn searched(facts: &SystemFacts) -> String {
         format!("{}: {}", one.document.name(), names.join(", "))
     };
     let all: Vec<String> = facts.searched.iter().map(fields).collect();
+    if all.is_empty() { "–".to_owned() } else { all.join("; ") }
+}
+
+/// The fields of records that take the number of the document they became.
+fn numbered(facts: &SystemFacts) -> String {
+    let fields = |one: &NumberFields| match one.field {
+        NumberField::OneOf(names) => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("{}: {}", one.entity, names.join(", "))
+        }
+        NumberField::Custom { .. } => format!("{}: a custom field of any name", one.entity),
+    };
+    let all: Vec<String> = facts.numbered.iter().map(fields).collect();
     if all.is_empty() { "–".to_owned() } else { all.join("; ") }
 }
 

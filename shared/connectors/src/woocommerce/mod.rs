@@ -9,13 +9,14 @@ pub mod client;
 mod diagnose;
 pub mod judge;
 pub mod native;
+mod numbers;
 pub mod source;
 mod target;
 pub mod webhook;
 mod weight;
 
 use koppel_core::document::Entity;
-use koppel_core::system::{CustomerSearch, Limits, RowsFile, Side, SystemFacts, SystemKind};
+use koppel_core::system::{CustomerSearch, Limits, NumberField, NumberFields, RowsFile, Side, SystemFacts, SystemKind};
 
 pub use source::WooCommerceSource;
 pub use target::WooCommerceTarget;
@@ -32,6 +33,7 @@ pub static FACTS: SystemFacts = SystemFacts {
     customers: CustomerSearch { by: &[], tells_all: false },
     reference_max_chars: None,
     searched: &[],
+    numbered: &[NumberFields { entity: Entity::Orders, field: NumberField::Custom { max_chars: 255 } }],
     rounding: None,
     // WooCommerce itself has no limits; a host that has some answers 429, or the user sets calls_per_minute.
     limits: Limits {

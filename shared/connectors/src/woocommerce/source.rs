@@ -20,7 +20,9 @@ use koppel_core::document::Entity;
 use koppel_core::keys::RecordKey;
 use koppel_core::message::SourceRecord;
 use koppel_core::ports::target::Picture;
-use koppel_core::ports::{Asked, Calls, Changed, FetchPage, FetchQuery, Finding, Reference, Source, Window};
+use koppel_core::ports::{
+    Asked, Calls, Changed, DocumentNumber, FetchPage, FetchQuery, Finding, Reference, Source, Window,
+};
 use koppel_core::system::SourceList;
 use koppel_core::{Cause, Failure};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,7 @@ use super::client::{Listed, WooCommerceClient};
 use super::diagnose::diagnose;
 use super::native;
 use super::native::bundle::Pair;
+use super::target::batch::Batches;
 use super::weight::WeightUnit;
 use crate::http::request::encode;
 use crate::http::{Deps, PageToken};
@@ -65,6 +68,7 @@ pub struct WooCommerceSource {
     vat_keys: Vec<String>,
     /// Meta keys by which other plugins say what a line is a part of.
     bundle_keys: Vec<Pair>,
+    batches: Batches,
 }
 
 impl WooCommerceSource {
@@ -78,6 +82,7 @@ impl WooCommerceSource {
             shop: Shop::default(),
             vat_keys: vat_keys(connection),
             bundle_keys: native::bundle::pairs(connection)?,
+            batches: Batches::new(connection)?,
         })
     }
 
@@ -150,6 +155,16 @@ impl Source for WooCommerceSource {
 
     async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
         pictures::fetch(&self.client, url, calls).await
+    }
+
+    async fn note_numbers(
+        &self,
+        _entity: Entity,
+        field: &str,
+        numbers: &[DocumentNumber],
+        calls: &Calls,
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        super::numbers::note(&self.client, &self.batches, field, numbers, calls).await
     }
 
     async fn list_values(&self, list: SourceList, calls: &Calls) -> Result<Vec<Reference>, Failure> {

@@ -6,7 +6,7 @@
 //! * `attributes.rs`, `pictures.rs`: what has to be resolved first
 
 mod attributes;
-mod batch;
+pub(super) mod batch;
 mod customers;
 mod find;
 mod pictures;

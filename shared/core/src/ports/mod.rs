@@ -23,7 +23,7 @@ pub use calls::{Calls, Exchange, Priority};
 pub use clock::{Clock, SystemClock};
 pub use diagnosis::{Asked, Finding, Severity};
 pub use queue::{Queue, QueueMessage};
-pub use source::{Changed, FetchPage, FetchQuery, Source, Window};
+pub use source::{Changed, DocumentNumber, FetchPage, FetchQuery, Source, Window};
 pub use store::{Condition, Item, Key, Store, StoreError};
 pub use systems::{Consent, Systems};
 pub use target::{

@@ -58,6 +58,17 @@ pub struct Changed {
     pub at: DateTime<Utc>,
 }
 
+/// The number of the document that a record became in the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentNumber {
+    /// The record.
+    pub key: RecordKey,
+    /// What a merchant calls the record.
+    pub label: String,
+    /// The number.
+    pub number: String,
+}
+
 /// A system that records are read from.
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -75,6 +86,21 @@ pub trait Source: Send + Sync {
     /// The content of a picture that a record names, with its file name and media type; `None` when there is none there.
     async fn fetch_picture(&self, _url: &str, _calls: &Calls) -> Result<Option<Picture>, Failure> {
         Ok(None)
+    }
+
+    /// Writes numbers of documents into `field` of the records they were made of, for people to see. A number that stands
+    /// there already is a success; what somebody else has put there is never overwritten. One answer for each, in their
+    /// order; an error of the whole says that nothing is known of any of them.
+    async fn note_numbers(
+        &self,
+        _entity: Entity,
+        field: &str,
+        _numbers: &[DocumentNumber],
+        _calls: &Calls,
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let cause =
+            Cause::new("not_supported", format!("this system has no field «{field}» for the number of a document"));
+        Err(Failure::settings(cause))
     }
 
     /// A list whose values are keys of tables in settings, for a person to choose from.

@@ -354,6 +354,9 @@ pub struct FlowSettings {
     /// Field of the target by which a document is looked for, when it is not the usual one. It holds the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exists_field: Option<String>,
+    /// Field of the source that gets the number of the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number_back: Option<String>,
     /// What happens to a document whose date lies in a period that the books have closed.
     #[serde(skip_serializing_if = "ClosedPeriod::is_default")]
     pub closed_period: ClosedPeriod,

@@ -13,6 +13,7 @@ use crate::Engine;
 use crate::config::{StoredConfig, load_current};
 use crate::connections;
 use crate::hints;
+use crate::number_back;
 use crate::runs::{self, Run, Scope};
 use crate::steps::{dead_man, low_budget};
 use crate::waiting::{self, WaitReason};
@@ -43,6 +44,7 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
                 );
             }
         }
+        tell_numbers(engine, &tenant, &stored, &stopped).await;
         for name in stored.config.connections.keys() {
             if let Err(failure) = low_budget::check(engine, &tenant, &stored, name).await {
                 tracing::info!(connection = name, class = failure.class(), "it is not known how many calls are left");
@@ -50,6 +52,25 @@ pub async fn schedule(engine: &Engine) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Numbers of documents go back to where their records came from.
+async fn tell_numbers(engine: &Engine, tenant: &Tenant, stored: &StoredConfig, stopped: &BTreeSet<String>) {
+    for (flow, config) in &stored.config.flows {
+        if config.paused || stopped.contains(&config.from) {
+            continue;
+        }
+        match number_back::tell(engine, tenant, &stored.config, flow).await {
+            Ok(told) => {
+                for (label, cause) in told.failed {
+                    tracing::info!(flow, record = label, code = cause.code, "the number of the document was not noted");
+                }
+            }
+            Err(failure) => {
+                tracing::warn!(flow, class = failure.class(), cause = %failure, "no numbers of documents were noted");
+            }
+        }
+    }
 }
 
 /// Connections that nothing is started for. Those that are down are probed when it is time.

@@ -26,7 +26,7 @@ use crate::periods::{self, Periods};
 use crate::runs::{self, RecordResult, Told};
 use crate::steps::check::describe;
 use crate::steps::settle;
-use crate::{connections, on_their_way, origin, refunds, trail, waiting};
+use crate::{connections, number_back, on_their_way, origin, refunds, trail, waiting};
 
 /// One invocation writes for this long, then hands the rest to another.
 const WRITE_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -221,6 +221,9 @@ async fn deliver(
                 }
             }
             on_their_way::forget(engine, flow, &decision.record.key).await?;
+            if flow.way() == Way::Documents {
+                number_back::owe(engine, flow, &decision.record, &sent.number).await?;
+            }
             ledger::commit(engine, claim, entry).await?;
             refunds::original_arrived(engine, flow, &decision.record.key).await?;
             Ok(sent)
