@@ -157,3 +157,43 @@ async fn a_customer_that_an_order_creates_meanwhile_still_gets_what_the_shop_say
     assert!(ended.funnel.adds_up(), "{}", ended.funnel);
     assert_eq!(city(), ["Verhuisdorp"], "{:#?}", ended.by_label);
 }
+
+#[tokio::test]
+async fn an_article_that_another_run_creates_meanwhile_is_changed_and_not_created_again() {
+    let world = super::mijnwebwinkel::world().await;
+    world.sandbox.exact().add_catalogue().expect("added");
+    super::mijnwebwinkel::shop(&world).add_catalogue().expect("added");
+    world.sandbox.clock().advance(chrono::TimeDelta::minutes(30));
+    // One run has looked, and found no jumper; then its host falls asleep.
+    let engine = &world.embedded.engine;
+    runs::start(engine, &world.tenant, "articles", Scope::default()).await.expect("starts").expect("a run");
+    for one in [Step::Fetch, Step::Map, Step::Check] {
+        step(&world, one, "articles").await;
+    }
+    let asleep = world.embedded.queue.receive(Step::Write, 10).await.expect("received");
+    let tasks: Vec<Task> = asleep.iter().map(|one| serde_json::from_str(&one.body).expect("a task")).collect();
+    assert!(asleep.iter().any(|one| one.body.contains("TRUI")), "{}", asleep.len());
+    // The work of another run reaches the shop first: the same decisions, made of articles as they were before.
+    for task in &tasks {
+        let Task::Write(write) = task else { panic!("a task to write: {task:?}") };
+        let mut earlier = write.clone();
+        earlier.header.run = "earlier".into();
+        for decision in &mut earlier.decisions {
+            decision.content_hash.push_str("-earlier");
+        }
+        steps::run_task(engine, Task::Write(earlier)).await.expect("written");
+    }
+    let count = || {
+        let articles = super::mijnwebwinkel::shop(&world).documents("articles");
+        let mut numbers: Vec<String> = articles.iter().map(|row| row["sku"].to_string()).collect();
+        numbers.retain(|number| number.len() > 2);
+        numbers.sort();
+        numbers
+    };
+    let before = count();
+    assert!(before.iter().any(|number| number.contains("TRUI")), "{before:?}");
+    for task in tasks {
+        steps::run_task(engine, task).await.expect("written");
+    }
+    assert_eq!(count(), before, "nothing is there twice");
+}

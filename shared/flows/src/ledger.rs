@@ -89,6 +89,9 @@ pub struct Claim {
     version: u64,
     /// The target must be searched before it is written to.
     pub search_first: bool,
+    /// It was delivered before: a decision to create it that says nothing of that is older than the delivery, or the target
+    /// has lost it since.
+    pub was_delivered: bool,
     /// The record may stand on the waiting list.
     pub was_waiting: bool,
     /// No call may outlive this moment.
@@ -182,12 +185,13 @@ async fn claim_unless(
         }
     }
     let was_waiting = before.is_some();
+    let was_delivered = before.as_ref().is_some_and(|known| known.entry.state == State::Delivered);
     let until = now + LEASE;
     let entry = Entry { claimed_until: Some(until), ..Entry::of(State::Claimed, header, now) };
     let condition = before.map_or(Condition::Absent, |b| Condition::Version(b.version));
     let text = serde_json::to_string(&entry).unwrap_or_default();
     match engine.store.put(&key, &text, condition, None).await {
-        Ok(version) => Ok(Ok(Claim { key, version, search_first, was_waiting, until })),
+        Ok(version) => Ok(Ok(Claim { key, version, search_first, was_delivered, was_waiting, until })),
         Err(StoreError::ConditionFailed) => Err(busy_for_a_moment()),
         Err(other) => Err(other.into()),
     }

@@ -34,6 +34,13 @@ struct Claimed<'a> {
     change: Change,
 }
 
+impl Claimed<'_> {
+    /// It is to be created, and may be in the target all the same.
+    fn may_be_there(&self) -> bool {
+        self.change.action == Action::Create && (self.claim.search_first || self.claim.was_delivered)
+    }
+}
+
 /// Writes a chunk.
 pub async fn write_chunk<'a>(
     engine: &Engine,
@@ -137,7 +144,8 @@ fn again<'a>(written: &mut Written<'a>, failure: Failure, decision: &'a Decision
     written.again = Some((later_of(before, failure), waiting));
 }
 
-/// Creations whose earlier claim has no result: what is there by now is changed instead of created a second time.
+/// Creations whose earlier claim has no result, or that were decided before another chunk delivered the record: what is
+/// there by now is changed instead of created a second time.
 async fn look_first<'a>(
     engine: &Engine,
     flow: &LoadedFlow,
@@ -149,7 +157,7 @@ async fn look_first<'a>(
 ) -> Result<Vec<Claimed<'a>>, (Failure, Vec<Claimed<'a>>)> {
     let doubtful: Vec<Wanted<'_>> = claimed
         .iter()
-        .filter(|one| one.claim.search_first && one.change.action == Action::Create)
+        .filter(|one| one.may_be_there())
         .map(|one| Wanted { key: &one.change.key, fields: &one.change.fields })
         .collect();
     if doubtful.is_empty() {
@@ -162,7 +170,7 @@ async fn look_first<'a>(
     let mut open = Vec::new();
     let mut rest = claimed.into_iter();
     while let Some(mut one) = rest.next() {
-        let existing = found.get(&one.change.key).and_then(|list| list.first()).filter(|_| one.claim.search_first);
+        let existing = found.get(&one.change.key).and_then(|list| list.first()).filter(|_| one.may_be_there());
         let Some(existing) = existing else {
             open.push(one);
             continue;
@@ -257,7 +265,7 @@ async fn give_back<'a>(
 ) -> Result<(), Failure> {
     let is_unknown = matches!(failure, Failure::Retry { reason: RetryReason::OutcomeUnknown, .. });
     for one in claimed {
-        if is_unknown || one.claim.search_first {
+        if is_unknown || one.claim.search_first || one.may_be_there() {
             ledger::leave_open(engine, one.claim, header).await?;
         } else {
             ledger::release(engine, one.claim, header).await?;
