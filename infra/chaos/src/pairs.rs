@@ -72,6 +72,7 @@ impl Pair {
         let (statuses, condition) = shop.order_filter();
         let (code, stock_code) = books.code_fields();
         let document = books.document();
+        let number_back = shop.number_field().map(|field| format!("      number_back: {field}\n")).unwrap_or_default();
         let flow_of_orders = |name: &str, document: &str, condition: String, settings: &str| {
             format!(
                 r#"
@@ -86,7 +87,7 @@ impl Pair {
     webhook: {webhook}
     filter: {{ status: {statuses}, where: '{condition}' }}
     settings:
-{settings}"#
+{number_back}{settings}"#
             )
         };
         // What decides orders decides what credits them.

@@ -9,7 +9,7 @@ use koppel_core::connection::Connection;
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
-use koppel_core::ports::source::{Changed, Window};
+use koppel_core::ports::source::{Changed, DocumentNumber, Window};
 use koppel_core::ports::{
     Budget, Calls, Candidate, Change, Consent, CustomerLink, Existing, FetchPage, FetchQuery, Found, Period, Picture,
     Reference, Sent, Source, Systems, Target, VatNumbers, Wanted, WebhookAdmin, WebhookReceiver,
@@ -103,6 +103,16 @@ impl Source for Gated<dyn Source> {
 
     async fn fetch_picture(&self, url: &str, calls: &Calls) -> Result<Option<Picture>, Failure> {
         self.call(Effect::Source, self.inner.fetch_picture(url, calls)).await
+    }
+
+    async fn note_numbers(
+        &self,
+        entity: Entity,
+        field: &str,
+        numbers: &[DocumentNumber],
+        calls: &Calls,
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        self.call(Effect::Source, self.inner.note_numbers(entity, field, numbers, calls)).await
     }
 
     async fn test_connection(&self, calls: &Calls) -> Result<String, Failure> {

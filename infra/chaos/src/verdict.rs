@@ -137,7 +137,7 @@ async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), Chao
     let flows = world.pair.order_flows();
     for (order, home) in world.pair.shop.eligible(&world.in_shop) {
         let Some(document) = documents.get(&order.reference) else { continue };
-        let Some(record) = NonEmpty::new(order.record) else { continue };
+        let Some(record) = NonEmpty::new(&order.record) else { continue };
         // Of two flows, the second one has what the first one does not take.
         let flow = if home { flows.first() } else { flows.last() }.copied().unwrap_or_default();
         let entries = ledger::entries(&world.embedded.engine, &world.tenant, flow, &[record]).await?;
@@ -147,6 +147,13 @@ async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), Chao
             let order = order.reference;
             let what = format!("order {order} is in the books as {document}; the ledger says {state:?}, {target:?}");
             report.unexplained(world.seed, what);
+            continue;
+        }
+        let number = target.map(|target| target.number).filter(|number| !number.is_empty());
+        let noted = world.pair.shop.noted(&world.in_shop, &order.record);
+        if world.pair.shop.number_field().is_some() && noted != number {
+            let order = order.reference;
+            report.lost(world.seed, format!("order {order} is {number:?} in the books; the shop has noted {noted:?}"));
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use koppel_sandbox::{FaultAction, FaultRule, Handle, Inspector};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 
-use super::{Buyer, ShopSide, Shown, Sold, number, text, told, with_vat};
+use super::{Buyer, ShopSide, Shown, Sold, number, text, told, with_notes, with_vat};
 use crate::ChaosError;
 use crate::dice::Dice;
 use crate::weather::{Weather, with};
@@ -67,6 +67,16 @@ impl ShopSide for MijnWebwinkel {
         )
     }
 
+    fn number_field(&self) -> Option<&'static str> {
+        Some("comments.internal")
+    }
+
+    fn noted(&self, shop: &Inspector, record: &str) -> Option<String> {
+        let orders = shop.documents("orders");
+        let order = orders.iter().find(|order| text(&order["number"]) == record)?;
+        Some(text(&order["comments"]["internal"])).filter(|text| !text.is_empty())
+    }
+
     fn article_settings(&self) -> &'static str {
         "    settings:\n      product: { prices_include_tax: true, fallback_category: [\"Assortiment\"] }\n"
     }
@@ -106,7 +116,7 @@ impl ShopSide for MijnWebwinkel {
     }
 
     fn put(&self, shop: &Inspector, orders: &[Value]) -> Result<(), ChaosError> {
-        told(shop.inspect("POST", "orders", &Value::Array(orders.to_vec())))
+        told(shop.inspect("POST", "orders", &with_notes(shop, orders, "number", "comments")))
     }
 
     /// A credit order with one piece of the first line, at a part of its price.

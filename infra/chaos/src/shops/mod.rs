@@ -6,6 +6,8 @@ pub mod ccv_shop;
 pub mod mijnwebwinkel;
 pub mod woocommerce;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use koppel_core::ports::webhook::Delivery;
 use koppel_sandbox::{FaultRule, Handle, Inspector};
@@ -61,6 +63,14 @@ pub trait ShopSide: Sync {
     /// It charges the VAT of where its customers live.
     fn charges_abroad(&self) -> bool {
         true
+    }
+    /// The field of its orders that gets the number of the document.
+    fn number_field(&self) -> Option<&'static str> {
+        None
+    }
+    /// What stands in that field of an order.
+    fn noted(&self, _shop: &Inspector, _record: &str) -> Option<String> {
+        None
     }
     /// Settings of the flow of articles, with the line above them; each line ends.
     fn article_settings(&self) -> &'static str {
@@ -123,6 +133,20 @@ pub trait ShopSide: Sync {
     }
     /// Faults on the wire that are its own, besides those of everybody.
     fn wire(&self, weather: &mut Weather<'_>) -> Vec<FaultRule>;
+}
+
+/// Orders as they change at a screen: what has been noted at them since they were made stays.
+pub fn with_notes(shop: &Inspector, orders: &[Value], id: &str, notes: &str) -> Value {
+    let there: BTreeMap<String, Value> =
+        shop.documents("orders").into_iter().map(|mut row| (text(&row[id]), row[notes].take())).collect();
+    let kept = |order: &Value| {
+        let mut order = order.clone();
+        if let Some(known) = there.get(&text(&order[id])) {
+            order[notes] = known.clone();
+        }
+        order
+    };
+    orders.iter().map(kept).collect()
 }
 
 /// A value as its text.

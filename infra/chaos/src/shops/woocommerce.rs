@@ -10,7 +10,7 @@ use koppel_sandbox::{FaultAction, FaultRule, Handle, Inspector};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 
-use super::{Buyer, ShopSide, Shown, Sold, number, text, told};
+use super::{Buyer, ShopSide, Shown, Sold, number, text, told, with_notes};
 use crate::ChaosError;
 use crate::dice::Dice;
 use crate::weather::{Weather, with};
@@ -47,6 +47,17 @@ impl ShopSide for WooCommerce {
         format!("{source}.billing.country == \"NL\"")
     }
 
+    fn number_field(&self) -> Option<&'static str> {
+        Some("erp_number")
+    }
+
+    fn noted(&self, shop: &Inspector, record: &str) -> Option<String> {
+        let orders = shop.documents("orders");
+        let order = orders.iter().find(|order| text(&order["id"]) == record)?;
+        let meta = order["meta_data"].as_array()?;
+        meta.iter().find(|row| row["key"] == "erp_number").map(|row| text(&row["value"]))
+    }
+
     fn customer_filter(&self) -> &'static str {
         "source.billing.country == \"NL\""
     }
@@ -80,7 +91,7 @@ impl ShopSide for WooCommerce {
     }
 
     fn put(&self, shop: &Inspector, orders: &[Value]) -> Result<(), ChaosError> {
-        told(shop.inspect("POST", "orders", &Value::Array(orders.to_vec())))
+        told(shop.inspect("POST", "orders", &with_notes(shop, orders, "id", "meta_data")))
     }
 
     fn give_back(&self, shop: &Inspector, order: &Value, amount: Decimal, _: DateTime<Utc>) -> Result<(), ChaosError> {
