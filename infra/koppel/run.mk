@@ -17,10 +17,13 @@ with_sandbox = umask 077; mkdir -p $(KOPPEL_DIR); : > $(KOPPEL_DIR)/sandbox.out;
 		kill -0 $$sandbox 2>/dev/null || { cat $(KOPPEL_DIR)/sandbox.out; exit 1; }; sleep 0.1; \
 	done
 
-.PHONY: run run-reset dev run-build
+.PHONY: run run-reset examples dev run-build
+
+# Of the whole workspace some shared dependencies have other features: whoever builds that needs no second build of these.
+RUN_BUILD ?= cargo build --quiet -p koppel -p koppel-sandbox
 
 run-build:
-	@cargo build --quiet -p koppel -p koppel-sandbox
+	@$(RUN_BUILD)
 
 # Articles before the orders that name them, and stock after the orders that take from it: the example says in which turn.
 FLOWS = $(shell sed -n 's/^# Flows in turn: //p' $(EXAMPLE))
@@ -37,6 +40,21 @@ run: run-build
 ## run-reset: forget what `make run` has kept
 run-reset:
 	@rm -rf $(KOPPEL_DIR)/koppel.db* $(KOPPEL_DIR)/sandbox $(KOPPEL_DIR)/sandbox.out $(SANDBOX_PID)
+
+## examples: every pair twice from nothing, as `make run` does it; the second time must find nothing to write
+examples:
+	@cargo build --quiet --workspace --all-targets --locked
+	@set -e -o pipefail; for pair in $$(ls examples); do \
+		out=.koppel/examples/$$pair; rm -rf $$out; mkdir -p $$out; \
+		for time in first second; do \
+			$(MAKE) --no-print-directory run PAIR=$$pair KOPPEL_DIR=$$out RUN_BUILD=true > $$out/$$time.out 2>&1 \
+				|| { cat $$out/$$time.out; echo "$$pair: the $$time run failed"; exit 1; }; \
+		done; \
+		wrote='^[a-z-]+: .* [1-9][0-9]* (created|updated)'; \
+		grep -qE "$$wrote" $$out/first.out || { echo "$$pair: the first run wrote nothing"; exit 1; }; \
+		if grep -E "$$wrote" $$out/second.out; then echo "$$pair: the second run wrote something"; exit 1; fi; \
+		echo "$$pair: $$(grep -cE '^[a-z-]+: [0-9]+ ' $$out/second.out) flows, the second run wrote nothing"; \
+	done
 
 ## dev: the sandbox and the local host, until Ctrl-C
 dev: run-build
