@@ -1,7 +1,7 @@
 //! Rows of a flow: the connector's, with the user's own laid over them, compiled against what is known.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use koppel_core::document::{DocumentType, Entity};
 use koppel_core::error::Cause;
@@ -54,31 +54,39 @@ pub fn compile(
     compile_rows(&row_file, &checks).map_err(causes)
 }
 
-/// Field catalogues that were read, by system and rows file: reading one costs more than compiling the rows.
-static NATIVE_FIELDS: LazyLock<Mutex<HashMap<(&'static str, &'static str), FieldCatalogue>>> =
-    LazyLock::new(Mutex::default);
+/// Field catalogues of systems as they were read, and sections of them, by rows file: reading one costs more than compiling
+/// the rows.
+#[derive(Default)]
+struct NativeFields {
+    files: HashMap<&'static str, Arc<serde_json::Value>>,
+    sections: HashMap<(&'static str, &'static str), FieldCatalogue>,
+}
+
+static NATIVE_FIELDS: LazyLock<Mutex<NativeFields>> = LazyLock::new(Mutex::default);
 
 /// The native fields of one rows file: its section in the connector's field catalogue.
 fn native_fields(facts: &'static SystemFacts, rows: &'static str) -> Result<FieldCatalogue, Vec<Cause>> {
-    let known = NATIVE_FIELDS.lock().ok().and_then(|known| known.get(&(facts.id, rows)).cloned());
-    if let Some(fields) = known {
-        return Ok(fields);
+    let mut known = NATIVE_FIELDS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(fields) = known.sections.get(&(facts.id, rows)) {
+        return Ok(fields.clone());
     }
-    let fields = read_native_fields(facts, rows)?;
-    if let Ok(mut known) = NATIVE_FIELDS.lock() {
-        known.insert((facts.id, rows), fields.clone());
-    }
-    Ok(fields)
-}
-
-fn read_native_fields(facts: &'static SystemFacts, rows: &str) -> Result<FieldCatalogue, Vec<Cause>> {
     let file = format!("{}/fields.yaml", facts.id);
     let section = rows.rsplit('/').next().unwrap_or(rows).trim_end_matches(".yaml");
     let broken = |what: String| vec![Cause::new("broken_connector", what).in_file(&file)];
-    let sections: serde_json::Value =
-        serde_saphyr::from_str(facts.fields).map_err(|error| broken(format!("not valid YAML: {error}")))?;
+    let sections = match known.files.get(facts.id) {
+        Some(sections) => Arc::clone(sections),
+        None => {
+            let read: serde_json::Value =
+                serde_saphyr::from_str(facts.fields).map_err(|error| broken(format!("not valid YAML: {error}")))?;
+            let read = Arc::new(read);
+            known.files.insert(facts.id, Arc::clone(&read));
+            read
+        }
+    };
     let fields = sections.get(section).ok_or_else(|| broken(format!("no section «{section}»")))?;
-    FieldCatalogue::parse(&file, &fields.to_string()).map_err(causes)
+    let fields = FieldCatalogue::parse(&file, &fields.to_string()).map_err(causes)?;
+    known.sections.insert((facts.id, rows), fields.clone());
+    Ok(fields)
 }
 
 /// Reads a condition such as `filter.where`.

@@ -14,8 +14,8 @@ use koppel_core::keys::{NonEmpty, RecordKey};
 use koppel_core::message::{CustomerDecision, SourceRecord};
 use koppel_core::ports::target::Found;
 use koppel_core::ports::{
-    Asked, Budget, Calls, Candidate, Change, Changed, CustomerLink, Existing, FetchPage, FetchQuery, Finding, Period,
-    Picture, Reference, Sent, Source, Systems, Target, VatNumbers, Wanted, Window,
+    Asked, Budget, Calls, Candidate, Change, Changed, CustomerLink, DocumentNumber, Existing, FetchPage, FetchQuery,
+    Finding, Period, Picture, Reference, Sent, Source, Systems, Target, VatNumbers, Wanted, Window,
 };
 use koppel_core::system::{Lookup, MatchField, SourceList, SystemFacts};
 
@@ -113,6 +113,16 @@ impl Source for LimitedSource {
 
     async fn diagnose(&self, asked: &Asked, calls: &Calls) -> Result<Vec<Finding>, Failure> {
         self.source.diagnose(asked, calls).await
+    }
+
+    async fn note_numbers(
+        &self,
+        _entity: Entity,
+        _field: &str,
+        _numbers: &[DocumentNumber],
+        _calls: &Calls,
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        Err(refused())
     }
 
     async fn list_values(&self, list: SourceList, calls: &Calls) -> Result<Vec<Reference>, Failure> {
