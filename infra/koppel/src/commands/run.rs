@@ -85,8 +85,10 @@ async fn tell_numbers(
         return Ok(None);
     }
     let told = number_back::tell(&place.engine, &place.tenant, config, flow).await?;
-    let documents = count(told.noted, "document", "documents");
-    output.note(&format!("numbers: those of {documents} noted in {field} of {}", settings.from));
+    if told.noted > 0 {
+        let numbers = count(told.noted, "number of a document", "numbers of documents");
+        output.note(&format!("{numbers} noted in {field} of {}", settings.from));
+    }
     reasons(output, "Not noted", told.failed.iter().map(|(label, cause)| (label.as_str(), "number", cause)));
     Ok(Some(json!({ "noted": told.noted, "failed": told.failed })))
 }

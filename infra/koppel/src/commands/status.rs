@@ -99,8 +99,8 @@ async fn show_numbers(place: &Place, output: Output, name: &str, flow: &FlowConf
     if owed.is_empty() {
         return Ok(0);
     }
-    let documents = count(owed.len(), "document is", "documents are");
-    output.text(&format!("  numbers   those of {documents} still to be noted in {}", flow.from));
+    let numbers = count(owed.len(), "number of a document is", "numbers of documents are");
+    output.text(&format!("  numbers   {numbers} still to be noted in {}", flow.from));
     for (label, cause) in owed.iter().filter_map(|one| Some((&one.label, one.cause.as_ref()?))).take(3) {
         output.text(&format!("            {label}: {cause}"));
     }
