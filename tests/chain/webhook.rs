@@ -2,18 +2,25 @@
 //! nothing arrives twice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use koppel_core::Tenant;
+use koppel_core::message::{Step, Task};
 use koppel_core::outcome::Outcome;
 use koppel_core::ports::store::partition;
 use koppel_core::ports::webhook::Delivery;
-use koppel_flows::config;
+use koppel_core::ports::{Condition, Item, Key, Store, StoreError};
 use koppel_flows::runs::{self, Run, Scope};
 use koppel_flows::steps::webhook::{delivery_counts, receive};
 use koppel_flows::webhooks::{self, Found};
+use koppel_flows::{Engine, config, steps};
+use koppel_hosting::ReceivingQueue;
 use koppel_hosting::lambda::webhook::{HttpRequest, answer};
 use koppel_hosting::local::{Drain, serve_http};
 use koppel_sandbox::Handle;
@@ -148,6 +155,91 @@ async fn an_order_arrives_through_the_webhook_without_a_sweep_and_beside_an_open
     assert_eq!((runs[0].funnel.fetched, runs[0].funnel.count(Outcome::Created)), (1, 1));
     let state = runs::state(engine, &world.tenant, FLOW).await.expect("state");
     assert_eq!(state.open_run, None);
+}
+
+/// A store during whose first write of a hint's run the schedule comes along.
+struct ScheduleBetween {
+    inner: Arc<dyn Store>,
+    engine: Engine,
+    was_there: AtomicBool,
+}
+
+#[async_trait]
+impl Store for ScheduleBetween {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        self.inner.batch_get(keys).await
+    }
+
+    async fn put(
+        &self,
+        key: &Key,
+        value: &str,
+        condition: Condition,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<u64, StoreError> {
+        let is_run = key.partition == partition(&Tenant::default(), &["run", FLOW]) && key.sort.starts_with("webhook-");
+        if is_run && !self.was_there.swap(true, Ordering::Relaxed) {
+            steps::schedule(&self.engine).await.expect("the schedule");
+        }
+        self.inner.put(key, value, condition, expires_at).await
+    }
+
+    async fn delete(&self, key: &Key, condition: Condition) -> Result<(), StoreError> {
+        self.inner.delete(key, condition).await
+    }
+
+    async fn query(
+        &self,
+        partition: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.inner.query(partition, prefix, after, limit).await
+    }
+}
+
+#[tokio::test]
+async fn the_run_of_a_hint_ends_though_the_schedule_came_while_it_was_opened() {
+    let (world, _) = listening().await;
+    place(&world, 70);
+    let mut told = Vec::new();
+    for _ in 0..500 {
+        told.extend(world.embedded.queue.receive(Step::Fetch, 10).await.expect("received"));
+        if told.iter().any(|message| message.body.contains("webhook-")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let base = &world.embedded.engine;
+    let store = Arc::new(ScheduleBetween {
+        inner: base.store.clone(),
+        engine: base.clone(),
+        was_there: AtomicBool::new(false),
+    });
+    let engine = Engine::new(
+        store.clone(),
+        base.queue.clone(),
+        base.bus.clone(),
+        base.vault.clone(),
+        base.clock.clone(),
+        base.systems.clone(),
+    );
+    for message in told {
+        let task: Task = serde_json::from_str(&message.body).expect("a task");
+        steps::run_task(&engine, task).await.expect("read");
+        world.embedded.queue.ack(&message.receipt).await.expect("settled");
+    }
+    assert!(store.was_there.load(Ordering::Relaxed), "a run of a hint was opened");
+    settle(&world).await;
+    world.host.schedule().await;
+    let runs = hint_runs(&world).await;
+    assert!(!runs.is_empty() && runs.iter().all(|run| run.finished_at.is_some()), "{runs:#?}");
+    assert!(world.sales_orders().contains_key("WC-70"));
 }
 
 #[tokio::test]

@@ -193,6 +193,8 @@ pub(crate) async fn begin(engine: &Engine, task: &FetchTask, connection: &str) -
     let listed = open_key(tenant, flow, &run.id);
     engine.store.put(&listed, "true", Condition::Always, Some(now + KEEP_MARKS)).await?;
     runs::put_new(engine, tenant, &run).await?;
+    // And after it: the schedule may have taken it off in between, and would never end the run.
+    engine.store.put(&listed, "true", Condition::Always, Some(now + KEEP_MARKS)).await?;
     for record in &task.ids {
         let key = mark_key(tenant, connection, record);
         let Some(item) = engine.store.get(&key).await? else { continue };
