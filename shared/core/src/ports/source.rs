@@ -89,8 +89,8 @@ pub trait Source: Send + Sync {
     }
 
     /// Writes numbers of documents into `field` of the records they were made of, for people to see. A number that stands
-    /// there already is a success; what somebody else has put there is never overwritten. One answer for each, in their
-    /// order; an error of the whole says that nothing is known of any of them.
+    /// there already is a success; in a field of the system's own, what somebody else has put there is left as it is. One
+    /// answer for each, in their order; an error of the whole says that nothing is known of any of them.
     async fn note_numbers(
         &self,
         _entity: Entity,
