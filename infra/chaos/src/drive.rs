@@ -112,11 +112,11 @@ impl Drive {
             if self.has_open_runs().await? || !self.queues_are_empty().await? {
                 continue;
             }
-            let waits = self.waits().await?;
             if let Some(due) = self.numbers_due().await? {
                 self.advance(due - self.now());
                 continue;
             }
+            let waits = self.waits().await?;
             // What was modified last was read by a run that began after it.
             if waits.is_empty() && self.all_read_since(calm_since).await? {
                 return Ok(true);

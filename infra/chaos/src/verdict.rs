@@ -135,6 +135,7 @@ async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), Chao
     let documents: BTreeMap<String, String> =
         world.pair.books.booked(&world.in_books).into_iter().map(|booked| (booked.reference, booked.id)).collect();
     let flows = world.pair.order_flows();
+    let noted = world.pair.shop.number_field().map(|_| world.pair.shop.noted(&world.in_shop));
     for (order, home) in world.pair.shop.eligible(&world.in_shop) {
         let Some(document) = documents.get(&order.reference) else { continue };
         let Some(record) = NonEmpty::new(&order.record) else { continue };
@@ -150,8 +151,9 @@ async fn ledger_of_orders(drive: &Drive, report: &mut Report) -> Result<(), Chao
             continue;
         }
         let number = target.map(|target| target.number).filter(|number| !number.is_empty());
-        let noted = world.pair.shop.noted(&world.in_shop, &order.record);
-        if world.pair.shop.number_field().is_some() && noted != number {
+        if let Some(noted) =
+            noted.as_ref().map(|noted| noted.get(&order.record)).filter(|noted| *noted != number.as_ref())
+        {
             let order = order.reference;
             report.lost(world.seed, format!("order {order} is {number:?} in the books; the shop has noted {noted:?}"));
         }

@@ -71,10 +71,10 @@ impl ShopSide for MijnWebwinkel {
         Some("comments.internal")
     }
 
-    fn noted(&self, shop: &Inspector, record: &str) -> Option<String> {
-        let orders = shop.documents("orders");
-        let order = orders.iter().find(|order| text(&order["number"]) == record)?;
-        Some(text(&order["comments"]["internal"])).filter(|text| !text.is_empty())
+    fn noted(&self, shop: &Inspector) -> BTreeMap<String, String> {
+        let orders = shop.documents("orders").into_iter();
+        let noted = orders.map(|order| (text(&order["number"]), text(&order["comments"]["internal"])));
+        noted.filter(|(_, remarks)| !remarks.is_empty()).collect()
     }
 
     fn article_settings(&self) -> &'static str {

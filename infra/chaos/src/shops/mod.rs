@@ -68,9 +68,9 @@ pub trait ShopSide: Sync {
     fn number_field(&self) -> Option<&'static str> {
         None
     }
-    /// What stands in that field of an order.
-    fn noted(&self, _shop: &Inspector, _record: &str) -> Option<String> {
-        None
+    /// What stands in that field, by the key of the order's record.
+    fn noted(&self, _shop: &Inspector) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
     /// Settings of the flow of articles, with the line above them; each line ends.
     fn article_settings(&self) -> &'static str {

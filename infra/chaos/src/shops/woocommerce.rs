@@ -51,11 +51,12 @@ impl ShopSide for WooCommerce {
         Some("erp_number")
     }
 
-    fn noted(&self, shop: &Inspector, record: &str) -> Option<String> {
-        let orders = shop.documents("orders");
-        let order = orders.iter().find(|order| text(&order["id"]) == record)?;
-        let meta = order["meta_data"].as_array()?;
-        meta.iter().find(|row| row["key"] == "erp_number").map(|row| text(&row["value"]))
+    fn noted(&self, shop: &Inspector) -> BTreeMap<String, String> {
+        let number = |order: &Value| {
+            let found = order["meta_data"].as_array()?.iter().find(|row| row["key"] == "erp_number")?;
+            Some((text(&order["id"]), text(&found["value"])))
+        };
+        shop.documents("orders").iter().filter_map(number).collect()
     }
 
     fn customer_filter(&self) -> &'static str {

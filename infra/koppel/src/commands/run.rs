@@ -77,13 +77,8 @@ async fn tell_numbers(
     config: &Config,
     flow: &str,
 ) -> Result<Option<serde_json::Value>, CliError> {
-    let settings = config.flows.get(flow);
-    let Some((settings, field)) = settings.and_then(|flow| Some((flow, flow.settings.number_back.as_deref()?))) else {
-        return Ok(None);
-    };
-    if place.embedded.is_none() {
-        return Ok(None);
-    }
+    let Some(settings) = config.flows.get(flow).filter(|_| place.embedded.is_some()) else { return Ok(None) };
+    let Some(field) = settings.settings.number_back.as_deref() else { return Ok(None) };
     let told = number_back::tell(&place.engine, &place.tenant, config, flow).await?;
     if told.noted > 0 {
         let numbers = count(told.noted, "number of a document", "numbers of documents");

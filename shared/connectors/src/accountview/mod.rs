@@ -58,8 +58,8 @@ pub static FACTS: SystemFacts = SystemFacts {
         SearchFields { document: DocumentType::SalesInvoice, fields: &[SearchField::text("reference")] },
         SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("reference")] },
     ],
-    // How many decimals a price keeps is not known: two are kept by every system.
     numbered: &[],
+    // How many decimals a price keeps is not known: two are kept by every system.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // No limit is published. Behind the site stands one machine of the customer, so there is one call at a time.
     limits: Limits {

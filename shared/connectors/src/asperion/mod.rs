@@ -52,8 +52,8 @@ pub static FACTS: SystemFacts = SystemFacts {
         SearchFields { document: DocumentType::SalesInvoice, fields: &[SearchField::text("description")] },
         SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("sourceDocumentNumber")] },
     ],
-    // Amount and VAT of each line are sent, so each line is rounded on its own.
     numbered: &[],
+    // Amount and VAT of each line are sent, so each line is rounded on its own.
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerLine }),
     // Nothing is published; one call a second, one at a time, is what no server minds.
     limits: Limits {

@@ -7,7 +7,7 @@ use koppel_core::{Cause, Failure};
 use serde_json::{Value, json};
 
 use super::client::CcvShopClient;
-use super::native::refund::is_credit;
+use super::native::refund::{is_credit, order_link};
 use super::native::{id_in, text};
 use crate::http::request::encode;
 
@@ -53,8 +53,7 @@ async fn invoices_of(client: &CcvShopClient, number: &DocumentNumber, calls: &Ca
     let asked = [("ordernumber_full", number.label.clone())];
     let mut found = client.all("invoices", &asked, client.page_size(), calls).await?;
     found.retain(|invoice| {
-        let link = if invoice["order"].is_object() { &invoice["order"]["href"] } else { &invoice["order"] };
-        let of_order = id_in(link).is_none_or(|id| id.to_string() == number.key.as_str());
+        let of_order = id_in(order_link(invoice)).is_none_or(|id| id.to_string() == number.key.as_str());
         of_order && !is_credit(invoice) && super::native::order_number(invoice).as_deref() == Some(&number.label)
     });
     Ok(found)

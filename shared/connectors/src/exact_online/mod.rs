@@ -48,8 +48,8 @@ pub static FACTS: SystemFacts = SystemFacts {
         SearchFields { document: DocumentType::DirectInvoice, fields: SEARCHED },
         SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("YourRef")] },
     ],
-    // Prices with four decimals were accepted; tax is computed once per VAT code.
     numbered: &[],
+    // Prices with four decimals were accepted; tax is computed once per VAT code.
     rounding: Some(RoundingModel { unit_price_decimals: 4, tax: TaxRounding::PerVatCode }),
     // Of the ten errors after which Exact blocks an endpoint half are left to others who use the same app.
     limits: Limits {

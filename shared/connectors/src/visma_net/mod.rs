@@ -54,8 +54,8 @@ pub static FACTS: SystemFacts = SystemFacts {
         },
         SearchFields { document: DocumentType::FinancialEntry, fields: &[SearchField::text("referenceNumber")] },
     ],
-    // Not documented: two decimals are kept by every ERP, and lines are split where that is too coarse.
     numbered: &[],
+    // Not documented: two decimals are kept by every ERP, and lines are split where that is too coarse.
     rounding: Some(RoundingModel { unit_price_decimals: 2, tax: TaxRounding::PerVatCode }),
     // The limit of an hour is not published; this is that of a trial client. The first answer tells the real one.
     limits: Limits {

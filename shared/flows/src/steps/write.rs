@@ -221,9 +221,7 @@ async fn deliver(
                 }
             }
             on_their_way::forget(engine, flow, &decision.record.key).await?;
-            if flow.way() == Way::Documents {
-                number_back::owe(engine, flow, &decision.record, &sent.number).await?;
-            }
+            number_back::owe(engine, flow, &decision.record, &sent.number).await?;
             ledger::commit(engine, claim, entry).await?;
             refunds::original_arrived(engine, flow, &decision.record.key).await?;
             Ok(sent)

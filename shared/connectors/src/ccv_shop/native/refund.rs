@@ -12,6 +12,11 @@ pub fn is_credit(invoice: &Value) -> bool {
     text(&invoice["type"]).trim().eq_ignore_ascii_case("credit")
 }
 
+/// The address of the order that an invoice belongs to.
+pub fn order_link(invoice: &Value) -> &Value {
+    if invoice["order"].is_object() { &invoice["order"]["href"] } else { &invoice["order"] }
+}
+
 /// The key of a refund: its order and itself, because both are read.
 pub fn key(order: &str, invoice: &str) -> Option<NonEmpty> {
     NonEmpty::new(format!("{order}/{invoice}")).filter(|_| !order.is_empty() && !invoice.is_empty())

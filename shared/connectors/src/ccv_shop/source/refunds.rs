@@ -11,7 +11,7 @@ use koppel_core::ports::{Calls, FetchPage, FetchQuery};
 use serde_json::Value;
 
 use super::{CcvShopSource, Token};
-use crate::ccv_shop::native::refund::{is_credit, record};
+use crate::ccv_shop::native::refund::{is_credit, order_link, record};
 use crate::ccv_shop::native::{self, id_in, moment, text};
 use crate::http::PageToken;
 use crate::http::request::encode;
@@ -92,7 +92,7 @@ impl CcvShopSource {
 
     /// The order of an invoice: by its address, else by its number.
     async fn order_of(&self, invoice: &Value, calls: &Calls) -> Result<Option<Value>, Failure> {
-        let link = if invoice["order"].is_object() { &invoice["order"]["href"] } else { &invoice["order"] };
+        let link = order_link(invoice);
         if let Some(id) = id_in(link).filter(|_| text(link).contains('/')) {
             return self.client.one(&format!("orders/{id}"), &[], calls).await;
         }
